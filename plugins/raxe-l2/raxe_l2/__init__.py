@@ -1,0 +1,1 @@
+"""The L2 models of RAXE, as a model pack."""

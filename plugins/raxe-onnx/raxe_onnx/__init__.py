@@ -1,0 +1,1 @@
+"""The ONNX runtime of RAXE: models of ``requirements.runtime: onnx`` on onnxruntime."""

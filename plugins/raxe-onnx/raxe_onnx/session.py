@@ -1,0 +1,146 @@
+"""Load a bundle's ``model.onnx`` into onnxruntime."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from raxe_core import (
+    Manifest,
+    Model,
+    ModelLoadError,
+    RuntimeOptions,
+    RuntimeUnavailableError,
+    TextDetector,
+    open_bundle,
+)
+
+if TYPE_CHECKING:
+    import onnxruntime
+
+__all__ = ["load"]
+
+INPUTS = ("input_ids", "attention_mask", "token_type_ids")
+
+
+def load(model: Model, options: RuntimeOptions) -> TextDetector:
+    """Return a detector for an ONNX model.
+
+    Raises:
+        BundleError: the bundle is broken.
+        ModelLoadError: onnxruntime refuses the graph, or it does not fit the manifest.
+        RuntimeUnavailableError: onnxruntime is missing or older than the model asks for.
+    """
+    ort = _onnxruntime(model)
+    with open_bundle(model) as bundle:
+        manifest = bundle.manifest
+        tokenizer = bundle.read("tokenizer.json")
+        weights = bundle.read("model.onnx")
+    session = _session(ort, model, weights, options)
+    return TextDetector(model.model_id, manifest, tokenizer, _Forward(model, session, manifest))
+
+
+class _Forward:
+    """Runs each window alone and unpadded.
+
+    Dynamic int8 takes its scales from the whole batch, so a window's score would depend on the
+    texts beside it; on a CPU a batch is no faster than single runs from 128 tokens on.
+    """
+
+    def __init__(
+        self, model: Model, session: onnxruntime.InferenceSession, manifest: Manifest
+    ) -> None:
+        self._session = session
+        self._inputs = [node.name for node in session.get_inputs()]
+        outputs = manifest.outputs
+        self._tensors = {
+            name: head.tensor
+            for name in ("binary", "family", "subfamily", "embedding")
+            if (head := getattr(outputs, name)) is not None
+        }
+        there = {node.name for node in session.get_outputs()}
+        missing = sorted(set(self._tensors.values()) - there)
+        unknown = sorted(set(self._inputs) - set(INPUTS))
+        if missing or unknown or "input_ids" not in self._inputs:
+            raise ModelLoadError(
+                f"Model {model.model_id}: the graph does not fit the manifest: "
+                f"missing outputs {missing}, unknown inputs {unknown}. Pack it again."
+            )
+
+    def __call__(
+        self, windows: Sequence[Sequence[int]], heads: Sequence[str]
+    ) -> list[dict[str, list[float]]]:
+        tensors = [self._tensors[head] for head in heads]
+        return [self._run(ids, heads, tensors) for ids in windows]
+
+    def _run(
+        self, ids: Sequence[int], heads: Sequence[str], tensors: list[str]
+    ) -> dict[str, list[float]]:
+        row = np.array([ids], dtype=np.int64)
+        feed: dict[str, Any] = {"input_ids": row}
+        if "attention_mask" in self._inputs:
+            feed["attention_mask"] = np.ones_like(row)
+        if "token_type_ids" in self._inputs:
+            feed["token_type_ids"] = np.zeros_like(row)
+        values = self._session.run(tensors, feed)
+        return {head: value[0].tolist() for head, value in zip(heads, values, strict=True)}
+
+
+def _onnxruntime(model: Model) -> Any:
+    try:
+        import onnxruntime as ort
+    except ImportError as error:
+        raise RuntimeUnavailableError(
+            f"Model {model.model_id} needs onnxruntime: pip install onnxruntime ({error})"
+        ) from None
+    wanted = model.requirements.min_onnxruntime_version
+    if wanted is not None and _numbers(ort.__version__) < _numbers(wanted):
+        raise RuntimeUnavailableError(
+            f"Model {model.model_id} needs onnxruntime {wanted} or newer, {ort.__version__} is "
+            f'installed: pip install "onnxruntime>={wanted}"'
+        )
+    return ort
+
+
+def _numbers(version: str) -> list[int]:
+    """Return ``1.16.0`` as ``[1, 16, 0]``; what follows the numbers is ignored."""
+    numbers = []
+    for part in version.split(".")[:3]:
+        digits = part[: len(part) - len(part.lstrip("0123456789"))]
+        if not digits:
+            break
+        numbers.append(int(digits))
+    return numbers
+
+
+def _session(
+    ort: Any, model: Model, weights: bytes, options: RuntimeOptions
+) -> onnxruntime.InferenceSession:
+    settings = ort.SessionOptions()
+    settings.intra_op_num_threads = options.threads
+    settings.inter_op_num_threads = 1
+    settings.log_severity_level = 4
+    # The arena would keep the memory of the longest text for ever.
+    settings.enable_cpu_mem_arena = False
+    try:
+        return ort.InferenceSession(weights, settings, providers=_providers(ort, model, options))
+    except RuntimeUnavailableError:
+        raise
+    except Exception as error:
+        raise ModelLoadError(
+            f"Model {model.model_id}: onnxruntime cannot load model.onnx: {error}. "
+            f"Check it with: raxe models validate {model.model_id}"
+        ) from error
+
+
+def _providers(ort: Any, model: Model, options: RuntimeOptions) -> list[str]:
+    """CUDA where it is installed and wanted, then the CPU."""
+    cuda = "CUDAExecutionProvider" in ort.get_available_providers()
+    if not cuda and (options.device == "cuda" or model.requirements.requires_gpu):
+        raise RuntimeUnavailableError(
+            f"Model {model.model_id} is to run on a GPU: pip install onnxruntime-gpu"
+        )
+    wanted = cuda and options.device != "cpu"
+    return ["CUDAExecutionProvider", "CPUExecutionProvider"] if wanted else ["CPUExecutionProvider"]

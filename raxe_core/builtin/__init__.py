@@ -1,0 +1,1 @@
+"""Plugins that ship with the core, written against the same hooks as anybody's."""

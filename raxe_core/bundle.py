@@ -1,0 +1,187 @@
+"""The ``.raxe`` bundle: open, verify, read, pack. No runtime is imported here."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import zipfile
+from pathlib import Path
+from types import TracebackType
+
+import attrs
+
+from raxe_core.archive import ALLOWED_SUFFIXES, Archive, ArchiveError
+from raxe_core.errors import BundleError, MetadataError
+from raxe_core.files import read_regular
+from raxe_core.manifest import MEMBER_NAME, Manifest, Member, manifest_json, structure_manifest
+from raxe_core.strict_json import dump_json, parse_json
+
+__all__ = ["MANIFEST_NAME", "Bundle", "bundle_filename", "pack"]
+
+MANIFEST_NAME = "manifest.json"
+MAX_MANIFEST_BYTES = 256 << 10
+MAX_MEMBER_BYTES = 2 << 30
+_ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
+
+
+class Bundle:
+    """An open bundle with its ``manifest``. Use it as a context manager.
+
+    Opening checks the archive's structure and the manifest; :meth:`read` and :meth:`verify` check
+    the bytes of the members.
+
+    Raises:
+        BundleError: the file cannot be read, or breaks the format.
+        MetadataError: the manifest does not fit its schema.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            self._archive = Archive(path)
+        except ArchiveError as error:
+            raise self._error(str(error)) from None
+        try:
+            self.manifest = self._read_manifest()
+            self._compare_with_manifest()
+        except BaseException:
+            self._archive.close()
+            raise
+
+    def __enter__(self) -> Bundle:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._archive.close()
+
+    def has(self, name: str) -> bool:
+        """Tell whether the bundle has this member."""
+        return self.manifest.member(name) is not None
+
+    def read(self, name: str) -> bytes:
+        """Return the bytes of a member, checked against the manifest.
+
+        Raises:
+            BundleError: no such member, or its bytes are not those of the manifest.
+        """
+        member = self.manifest.member(name)
+        if member is None:
+            raise self._error(f"has no member {name!r}")
+        data = self._extract(name)
+        if hashlib.sha256(data).hexdigest() != member.sha256:
+            raise self._error(f"member {name!r} does not have the SHA-256 of the manifest")
+        return data
+
+    def verify(self) -> None:
+        """Read every member and check it against the manifest.
+
+        Raises:
+            BundleError: names the first member that differs.
+        """
+        for member in self.manifest.members:
+            self.read(member.name)
+
+    def digest(self) -> str:
+        """Return ``sha256:`` and the hex digest of the whole file."""
+        return self._archive.digest()
+
+    def _read_manifest(self) -> Manifest:
+        size = self._archive.sizes.get(MANIFEST_NAME)
+        if size is None:
+            raise self._error(f"has no {MANIFEST_NAME}")
+        if size > MAX_MANIFEST_BYTES:
+            raise self._error(f"{MANIFEST_NAME} is larger than {MAX_MANIFEST_BYTES:,} bytes")
+        return _parse_manifest(self._extract(MANIFEST_NAME), f"{self.path}:{MANIFEST_NAME}")
+
+    def _compare_with_manifest(self) -> None:
+        """The archive holds what the manifest lists, no more and no less."""
+        listed = {member.name: member.size for member in self.manifest.members}
+        if len(listed) != len(self.manifest.members):
+            raise self._error(f"{MANIFEST_NAME} lists a member twice")
+        there = {name: size for name, size in self._archive.sizes.items() if name != MANIFEST_NAME}
+        for name in sorted(there.keys() ^ listed.keys()):
+            fault = "is not listed in the manifest" if name in there else "is missing"
+            raise self._error(f"member {name!r} {fault}")
+        for name, size in listed.items():
+            if there[name] != size:
+                raise self._error(f"member {name!r} does not have the size of the manifest")
+
+    def _extract(self, name: str) -> bytes:
+        try:
+            return self._archive.read(name)
+        except ArchiveError as error:
+            raise self._error(str(error)) from None
+
+    def _error(self, reason: str) -> BundleError:
+        return BundleError(f"{self.path}: {reason}. Get the file again, or remove it.")
+
+
+def bundle_filename(model_id: str) -> str:
+    """Return the file name that a bundle has in a drop-in folder."""
+    return f"raxe_model_l2_{model_id}.raxe"
+
+
+def pack(folder: Path) -> tuple[Manifest, bytes]:
+    """Pack ``folder`` (a ``manifest.json`` without ``members``, and the files) into a bundle.
+
+    The same input gives the same bytes on every machine: members are stored, sorted by name, with
+    one fixed time.
+
+    Returns:
+        The completed manifest and the bytes of the bundle.
+
+    Raises:
+        BundleError: a file cannot be read, or is of a kind that bundles may not hold.
+        MetadataError: the manifest does not fit its schema.
+    """
+    try:
+        text = read_regular(folder / MANIFEST_NAME, MAX_MANIFEST_BYTES)
+        names = sorted(path.name for path in folder.iterdir() if path.name != MANIFEST_NAME)
+        for name in names:
+            if not MEMBER_NAME.fullmatch(name) or not name.endswith(ALLOWED_SUFFIXES):
+                raise BundleError(
+                    f"{folder / name}: bundles may not hold this. Allowed are plain names that "
+                    f"end in {', '.join(ALLOWED_SUFFIXES)}."
+                )
+        files = {name: read_regular(folder / name, MAX_MEMBER_BYTES) for name in names}
+    except OSError as error:
+        where = error.filename or folder
+        raise BundleError(f"{where}: cannot be read: {error.strerror or error}.") from None
+    manifest = attrs.evolve(
+        _parse_manifest(text, str(folder / MANIFEST_NAME)),
+        members=tuple(
+            Member(name=name, sha256=hashlib.sha256(data).hexdigest(), size=len(data))
+            for name, data in files.items()
+        ),
+    )
+    return manifest, _zip_bytes(
+        {MANIFEST_NAME: dump_json(manifest_json(manifest)).encode(), **files}
+    )
+
+
+def _zip_bytes(files: dict[str, bytes]) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
+        for name, data in files.items():
+            info = zipfile.ZipInfo(name, _ZIP_EPOCH)
+            info.create_system = 3  # Unix on every system, for equal bytes
+            info.external_attr = 0o100644 << 16
+            archive.writestr(info, data)
+    return buffer.getvalue()
+
+
+def _parse_manifest(data: bytes, where: str) -> Manifest:
+    try:
+        value = parse_json(data, limit=MAX_MANIFEST_BYTES)
+    except ValueError as error:
+        raise MetadataError(f"{where}: {error}. Mend the file, or get it again.") from None
+    return structure_manifest(value, where)

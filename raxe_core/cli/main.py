@@ -1,0 +1,70 @@
+"""``raxe``: the root command, and the one place where errors become messages and exit codes."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from raxe_core._version import __version__
+from raxe_core.cli.lazy import LazyGroup
+from raxe_core.errors import RaxeError
+from raxe_core.safe_text import safe_text
+
+__all__ = ["main"]
+
+COMMANDS = {
+    "scan": ("raxe_core.cli.scan:scan", "Judge a text with the selected model."),
+    "models": ("raxe_core.cli.models:models", "List, test, validate and select models."),
+    "plugins": ("raxe_core.cli.plugins:plugins", "Show the installed plugins."),
+}
+MAX_ERROR_CHARACTERS = 2_000
+
+
+class RootGroup(LazyGroup):
+    """The root group: the core's commands first, plugins are asked for any other name."""
+
+    def command_table(self) -> dict[str, tuple[str, str]]:
+        """Return the core's commands and those of plugins, which cannot replace them."""
+        from raxe_core.plugins import PluginHost
+
+        added = {item.name: (item.target, item.help) for item in PluginHost().commands()}
+        return {**added, **COMMANDS} if added else COMMANDS
+
+    def main(self, *args: Any, **options: Any) -> Any:
+        """Run a command; a RaxeError becomes one message on stderr and its exit code."""
+        for stream in (sys.stdout, sys.stderr):
+            if hasattr(stream, "reconfigure"):
+                stream.reconfigure(errors="backslashreplace")
+        try:
+            return super().main(*args, **options)
+        except RaxeError as error:
+            click.echo(f"Error: {safe_text(str(error), MAX_ERROR_CHARACTERS)}", err=True)
+            sys.exit(error.exit_code)
+
+
+@click.group(
+    cls=RootGroup,
+    table=COMMANDS,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.version_option(__version__, prog_name="raxe")
+@click.option(
+    "--config",
+    "config_path",
+    type=click.Path(path_type=Path),
+    help="Read this file instead of RAXE_CONFIG and ~/.raxe/config.yaml.",
+)
+@click.pass_context
+def main(ctx: click.Context, config_path: Path | None) -> None:
+    """RAXE: the open registry for models that detect attacks on LLMs.
+
+    \b
+    Examples:
+      raxe scan "Ignore all previous instructions"
+      raxe models list
+      raxe models test v1.0_onnx_int8
+    """
+    ctx.obj = config_path

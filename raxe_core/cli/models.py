@@ -1,0 +1,19 @@
+"""``raxe models``: the group."""
+
+from __future__ import annotations
+
+from raxe_core.cli.lazy import LazyGroup
+
+models = LazyGroup(
+    name="models",
+    help="List, test, validate and select models.",
+    table={
+        "list": ("raxe_core.cli.models_show:list_models", "List all models."),
+        "info": ("raxe_core.cli.models_show:info", "Show one model."),
+        "test": ("raxe_core.cli.models_test:test", "Measure a model's quality on prompts."),
+        "validate": ("raxe_core.cli.models_validate:validate_model", "Check a model's integrity."),
+        "set-default": ("raxe_core.cli.models_files:set_default", "Make a model the default."),
+        "add": ("raxe_core.cli.models_files:add", "Put a bundle into the drop-in folder."),
+        "pack": ("raxe_core.cli.models_files:pack", "Pack a folder into a bundle."),
+    },
+)

@@ -1,0 +1,167 @@
+"""``raxe models list`` and ``raxe models info``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from raxe_core.cli.output import echo_json, format_table, percent, warn, warn_of_problems
+from raxe_core.config import load_config
+from raxe_core.errors import BundleError, RaxeError
+from raxe_core.metadata import unstructure
+from raxe_core.model import Model
+from raxe_core.registry import ModelRegistry
+from raxe_core.safe_text import safe_text
+
+_SHORT_STATUS = {"experimental": "exp"}
+
+
+@click.command("list")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.pass_obj
+def list_models(config_path: Path | None, as_json: bool) -> None:
+    """List all models: those of installed packs and those in drop-in folders.
+
+    A broken entry is listed as invalid, with its reason on standard error.
+
+    \b
+    Exit codes:
+      0  every entry is valid
+      1  an entry is invalid
+
+    \b
+    Examples:
+      raxe models list
+      raxe models list --json
+    """
+    registry = ModelRegistry(load_config(config_path))
+    models = registry.list_models()
+    if as_json:
+        echo_json([as_dict(model) for model in models])
+    elif models:
+        click.echo("Available L2 Models:")
+        click.echo(_table(registry, models))
+        click.echo("⚡ = Fastest    🎯 = Most Accurate    ⭐ = Recommended")
+        click.echo("P95 latency and accuracy (binary F1) are as the models' metadata claims them.")
+    else:
+        click.echo("No models are installed. Install some: pip install raxe-l2 raxe-onnx")
+    warn_of_problems(registry.host)
+    for model in models:
+        if model.problem is not None:
+            warn(f"{model.model_id} is invalid: {model.problem}")
+    if not all(model.is_valid for model in models):
+        raise SystemExit(1)
+
+
+@click.command()
+@click.argument("model_id")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.pass_obj
+def info(config_path: Path | None, model_id: str, as_json: bool) -> None:
+    """Show one model: its figures, requirements and origin.
+
+    \b
+    Examples:
+      raxe models info v1.0_onnx_int8
+      raxe models info v1.0_onnx_int8 --json
+    """
+    model = ModelRegistry(load_config(config_path)).get_model(model_id)
+    if as_json:
+        echo_json(as_dict(model))
+    else:
+        click.echo("\n".join(_info_lines(model)))
+    if model.problem is not None:
+        raise BundleError(model.problem)
+
+
+def as_dict(model: Model) -> dict[str, Any]:
+    """Return a model as JSON types: its metadata, and where it stands."""
+    path = model.bundle_path
+    return {
+        **unstructure(model.metadata),
+        "status": model.status,
+        "source": model.source,
+        "path": None if path is None else str(path),
+        "problem": model.problem,
+    }
+
+
+def _table(registry: ModelRegistry, models: list[Model]) -> str:
+    valid = [model for model in models if model.is_valid]
+    fastest = _best(valid, lambda model: model.performance.p95_latency_ms, min)
+    sharpest = _best(valid, lambda model: model.accuracy.binary_f1, max)
+    try:
+        recommended = registry.get_best_model("balanced").model_id
+    except RaxeError:  # nothing to recommend
+        recommended = None
+    rows = []
+    for model in models:
+        latency, accuracy = _ms(model.performance.p95_latency_ms), percent(model.accuracy.binary_f1)
+        name = safe_text(model.name, 40)
+        rows.append(
+            [
+                safe_text(model.model_id, 64),
+                name + " ⭐" * (model.model_id == recommended),
+                safe_text(model.variant, 40),
+                latency + " ⚡" * (model.model_id == fastest),
+                accuracy + " 🎯" * (model.model_id == sharpest),
+                _SHORT_STATUS.get(model.status, model.status),
+            ]
+        )
+    headers = ["Model", "Name", "Variant", "P95 Latency", "Accuracy", "Status"]
+    return format_table(headers, rows)
+
+
+def _best(models: Iterable[Model], figure: Any, choose: Any) -> str | None:
+    """Return the id of the model with the best figure, or None when no model has one."""
+    known = [(figure(model), model.model_id) for model in models if figure(model) is not None]
+    return choose(known)[1] if known else None
+
+
+def _info_lines(model: Model) -> list[str]:
+    metadata, performance, accuracy = model.metadata, model.performance, model.accuracy
+    requirements = model.requirements
+    mark = {"active": " ✅", "invalid": " ❌"}.get(model.status, "")
+    p50, p95, p99 = map(
+        _ms, (performance.p50_latency_ms, performance.p95_latency_ms, performance.p99_latency_ms)
+    )
+    throughput, memory = performance.throughput_per_sec, performance.memory_mb
+    lines = [
+        f"Model: {safe_text(model.name)}",
+        f"Version: {model.version}",
+        f"Status: {model.status.capitalize()}{mark}",
+        *([safe_text(metadata.description, 1_000)] if metadata.description else []),
+        "",
+        "Performance:",
+        f"  P50: {p50}  P95: {p95}  P99: {p99}",
+        f"  Throughput: {'n/a' if throughput is None else f'{throughput:.0f} req/sec'}",
+        f"  Memory: {'n/a' if memory is None else f'{memory:.0f} MB'}",
+        "",
+        "Accuracy:",
+        f"  Binary F1: {percent(accuracy.binary_f1)}",
+        f"  Family F1: {percent(accuracy.family_f1)}",
+        f"  Subfamily F1: {percent(accuracy.subfamily_f1)}",
+        f"  False Positive Rate: {percent(accuracy.false_positive_rate)}",
+        f"  False Negative Rate: {percent(accuracy.false_negative_rate)}",
+        "",
+        "Requirements:",
+        f"  Runtime: {requirements.runtime.upper()}",
+        f"  GPU: {'Required' if requirements.requires_gpu else 'Not required'}",
+    ]
+    if requirements.min_onnxruntime_version is not None:
+        lines.append(f"  Min ONNX Runtime: {requirements.min_onnxruntime_version}")
+    families = ", ".join(metadata.capabilities.supported_families) or "n/a"
+    return [
+        *lines,
+        "",
+        f"Families: {safe_text(families)}",
+        f"Source: {safe_text(model.source)}",
+        f"File: {safe_text(str(model.bundle_path or 'none'), 500)}",
+    ]
+
+
+def _ms(value: float | None) -> str:
+    return "n/a" if value is None else f"{value:.1f}ms"

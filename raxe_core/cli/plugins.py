@@ -1,0 +1,65 @@
+"""``raxe plugins``."""
+
+from __future__ import annotations
+
+import attrs
+import click
+
+from raxe_core.cli.lazy import LazyGroup
+from raxe_core.cli.output import echo_json, format_table
+from raxe_core.plugins import PluginHost, PluginInfo
+from raxe_core.safe_text import safe_text
+
+plugins = LazyGroup(
+    name="plugins",
+    help="Show the installed plugins.",
+    table={"list": ("raxe_core.cli.plugins:list_plugins", "List every plugin with its status.")},
+)
+
+
+@click.command("list")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def list_plugins(as_json: bool) -> None:
+    """List every plugin: active, blocked, failed or incompatible, and why.
+
+    \b
+    Environment:
+      RAXE_PLUGINS        only these distributions, separated by commas; empty for none
+      RAXE_PLUGINS_BLOCK  not these
+
+    \b
+    Exit codes:
+      0  every plugin that is not blocked is active
+      1  a plugin failed or is incompatible
+
+    \b
+    Examples:
+      raxe plugins list
+      RAXE_PLUGINS=raxe-onnx,raxe-l2 raxe plugins list --json
+    """
+    host = PluginHost()
+    if as_json:
+        echo_json([attrs.asdict(info) for info in host.plugins])
+    elif not host.plugins:
+        click.echo("No plugins are installed. Install some: pip install raxe-onnx raxe-l2")
+    else:
+        headers = ["Plugin", "Version", "Status", "Import", "Offers"]
+        click.echo(format_table(headers, [_row(info) for info in host.plugins]))
+        for info in host.plugins:
+            if info.reason is not None:
+                reason = safe_text(info.reason)
+                click.echo(f"{safe_text(info.distribution)} is {info.status}: {reason}")
+    if any(info.status in ("failed", "incompatible") for info in host.plugins):
+        raise SystemExit(1)
+
+
+def _row(info: PluginInfo) -> list[str]:
+    took = "" if info.import_ms is None else f"{info.import_ms:.1f}ms"
+    offers = [*info.hooks, *(f"runtime {name}" for name in info.runtimes)]
+    return [
+        safe_text(info.distribution, 40),
+        safe_text(info.version, 20),
+        info.status,
+        took,
+        safe_text(", ".join(offers)),
+    ]

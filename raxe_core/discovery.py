@@ -1,0 +1,134 @@
+"""Models in a folder: bundles, their sidecar metadata, and a reason for each that is broken.
+
+::
+
+    <folder>/raxe_model_l2_{version}_{variant}.raxe
+    <folder>/metadata/{model_id}.json            model_id = {version}_{variant}
+
+A bundle without a sidecar is described by its own manifest; where both speak, the sidecar wins,
+field by field. Nothing here imports a runtime or opens weights.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from raxe_core.bundle import Bundle, bundle_filename
+from raxe_core.errors import BundleError, InvalidModelError, MetadataError
+from raxe_core.files import read_regular
+from raxe_core.metadata import MAX_METADATA_BYTES, ModelMetadata, structure, unstructure
+from raxe_core.model import Model
+from raxe_core.strict_json import parse_json
+
+__all__ = ["discover_folder", "model_from_file", "open_bundle"]
+
+_FILE_NAME = re.compile(r"raxe_model_l2_(?P<model_id>[A-Za-z0-9][A-Za-z0-9._-]{0,63})\.raxe")
+
+
+def discover_folder(folder: Path, source: str) -> list[Model]:
+    """Return the models of a drop-in folder, broken ones included, sorted by file name.
+
+    ``source`` names the provider. A folder that does not exist or cannot be read is returned as
+    one broken entry.
+    """
+    try:
+        bundles = sorted(
+            path for path in folder.iterdir() if path.suffix == ".raxe" and path.name[0] != "."
+        )
+        sidecars = sorted((folder / "metadata").glob("*.json"))
+    except OSError as error:
+        reason = f"{folder}: cannot be read: {error.strerror}. Mend the path, or remove it."
+        return [_broken(folder.name or str(folder), source, None, reason)]
+    models = [model_from_file(path, source) for path in bundles]
+    described = {model.model_id for model in models}
+    for sidecar in sidecars:
+        if sidecar.stem not in described:
+            reason = f"{sidecar}: there is no bundle {bundle_filename(sidecar.stem)} beside it."
+            models.append(_broken(sidecar.stem, source, None, reason))
+    return models
+
+
+def model_from_file(path: Path, source: str) -> Model:
+    """Return the model of one bundle file; what is wrong with it is in its ``problem``."""
+    match = _FILE_NAME.fullmatch(path.name)
+    try:
+        with Bundle(path) as bundle:
+            embedded = bundle.manifest.metadata
+        model_id = match["model_id"] if match else embedded.model_id
+        metadata = _with_sidecar(embedded, model_id, path)
+    except InvalidModelError as error:
+        return _broken(match["model_id"] if match else path.stem, source, path, str(error))
+    claimed = metadata.file_info.filename
+    if claimed is not None and claimed != path.name:
+        reason = f"{path}: its metadata describes the file {claimed!r}. Mend file_info.filename."
+        return Model(metadata, source, path, reason)
+    return Model(metadata, source, path)
+
+
+def open_bundle(model: Model) -> Bundle:
+    """Open the bundle of a model, after its checksum if the metadata claims one.
+
+    Raises:
+        BundleError: the model has no bundle, it breaks the format, or its checksum differs.
+    """
+    if model.bundle_path is None:
+        raise BundleError(f"Model {model.model_id} has no bundle file.")
+    bundle = Bundle(model.bundle_path)
+    claimed = model.metadata.file_info.checksum
+    if claimed is not None and (found := bundle.digest()) != claimed:
+        bundle.close()
+        raise BundleError(
+            f"{model.bundle_path}: its checksum is {found}, the metadata says {claimed}. "
+            "Get the file again, or mend file_info.checksum."
+        )
+    return bundle
+
+
+def _with_sidecar(embedded: ModelMetadata, model_id: str, bundle_path: Path) -> ModelMetadata:
+    """Lay ``metadata/{model_id}.json``, if there is one, over the bundle's own metadata."""
+    path = bundle_path.parent / "metadata" / f"{model_id}.json"
+    try:
+        data = read_regular(path, MAX_METADATA_BYTES)
+    except FileNotFoundError:
+        return attrs.evolve(embedded, model_id=model_id)
+    except OSError as error:
+        raise MetadataError(f"{path}: cannot be read: {error.strerror or error}.") from None
+    try:
+        value = parse_json(data)
+    except ValueError as error:
+        raise MetadataError(f"{path}: {error}. Mend the file, or remove it.") from None
+    sidecar = structure(value, ModelMetadata, str(path))
+    if sidecar.model_id != model_id:
+        raise MetadataError(
+            f"{path}: $.model_id: is {sidecar.model_id!r}, the bundle's file name says "
+            f"{model_id!r}. Mend the one that is wrong."
+        )
+    return structure(_overlay(unstructure(embedded), value), ModelMetadata, str(path))
+
+
+def _overlay(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+    merged = dict(below)
+    for key, value in above.items():
+        nested = isinstance(value, dict) and isinstance(below.get(key), dict)
+        merged[key] = _overlay(below[key], value) if nested else value
+    return merged
+
+
+def _broken(name: str, source: str, path: Path | None, reason: str) -> Model:
+    """Return an entry that is listed as invalid, under an id made from ``name``."""
+    model_id = re.sub(r"[^A-Za-z0-9._-]", "_", name)[:63]
+    if not model_id[:1].isalnum():
+        model_id = f"x{model_id}"
+    version, _, variant = model_id.partition("_")
+    number = re.fullmatch(r"v?(\d+(?:\.\d+){0,3})", version)
+    metadata = ModelMetadata(
+        model_id=model_id,
+        name=model_id,
+        version=number[1] if number else "0",
+        variant=variant if variant[:1].isalnum() else "unknown",
+    )
+    return Model(metadata, source, path, reason)

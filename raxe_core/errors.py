@@ -1,0 +1,108 @@
+"""Every error that raxe raises on purpose, one small tree.
+
+::
+
+    RaxeError                   the base class: catch this one
+    ├── UsageError              the request cannot be met as it was made
+    │   ├── UnknownModelError       no model has this id
+    │   ├── UnknownNameError        no criteria, strategy, reporter has this name
+    │   ├── ConfigError             config.yaml or an environment variable is wrong
+    │   └── DatasetError            a file of prompts cannot be used
+    ├── InvalidModelError       what stands in the model's files is wrong
+    │   ├── MetadataError           metadata does not fit its schema
+    │   └── BundleError             the .raxe file is damaged or breaks the format
+    ├── RuntimeUnavailableError the runtime of a model is not installed
+    ├── ModelLoadError          the runtime could not load the model
+    ├── NoModelError            no model is left to select from
+    └── PluginError             a plugin failed, or two plugins claim the same thing
+
+Each message says what is wrong, where, and what to do next.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+__all__ = [
+    "BundleError",
+    "ConfigError",
+    "DatasetError",
+    "InvalidModelError",
+    "MetadataError",
+    "ModelLoadError",
+    "NoModelError",
+    "PluginError",
+    "RaxeError",
+    "RuntimeUnavailableError",
+    "UnknownModelError",
+    "UnknownNameError",
+    "UsageError",
+    "did_you_mean",
+]
+
+
+class RaxeError(Exception):
+    """Base class of all errors that raxe raises on purpose.
+
+    ``exit_code`` is what the command line exits with: 1 for an invalid model, 2 for everything
+    that the user, the configuration or the machine has to mend first.
+    """
+
+    exit_code = 2
+
+
+class UsageError(RaxeError):
+    """The request cannot be met as it was made."""
+
+
+class UnknownModelError(UsageError):
+    """No model has this id."""
+
+
+class UnknownNameError(UsageError):
+    """No criteria, strategy or reporter has this name."""
+
+
+class ConfigError(UsageError):
+    """``config.yaml`` or an environment variable holds something wrong."""
+
+
+class DatasetError(UsageError):
+    """A file of prompts cannot be read, or holds no usable prompt."""
+
+
+class InvalidModelError(RaxeError):
+    """What stands in the model's files is wrong."""
+
+    exit_code = 1
+
+
+class MetadataError(InvalidModelError):
+    """Metadata does not fit its schema; the message names file and JSON path."""
+
+
+class BundleError(InvalidModelError):
+    """A ``.raxe`` file is damaged or breaks the bundle format."""
+
+
+class RuntimeUnavailableError(RaxeError):
+    """The runtime of a model is not installed; the message carries the pip line."""
+
+
+class ModelLoadError(InvalidModelError):
+    """The runtime could not load the model."""
+
+
+class NoModelError(RaxeError):
+    """No model is left to select from."""
+
+
+class PluginError(RaxeError):
+    """A plugin failed, or two plugins claim the same thing."""
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Return ``" Did you mean 'x'?"`` for the nearest known word, or an empty string."""
+    near = difflib.get_close_matches(word, list(known), n=1)
+    return f" Did you mean {near[0]!r}?" if near else ""

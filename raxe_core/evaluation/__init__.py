@@ -1,0 +1,1 @@
+"""Evaluation: a model's quality on a dataset of labelled prompts."""

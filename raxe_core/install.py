@@ -1,0 +1,79 @@
+"""Put a bundle in place: verified first, then in one step."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from raxe_core.bundle import Bundle, bundle_filename, pack
+from raxe_core.discovery import model_from_file
+from raxe_core.errors import BundleError, UsageError
+from raxe_core.files import raxe_home, replacing
+from raxe_core.model import Model
+
+__all__ = ["add_model", "write_pack"]
+
+
+def write_pack(folder: Path, destination: Path | None = None) -> Path:
+    """Pack ``folder`` and return the bundle's path: ``destination``, or its own name beside it.
+
+    Raises:
+        InvalidModelError: as :func:`raxe_core.bundle.pack`.
+        UsageError: the destination cannot be written.
+    """
+    manifest, data = pack(folder)
+    name = bundle_filename(manifest.metadata.model_id)
+    path = destination or folder.resolve().parent / name
+    try:
+        with replacing(path) as temporary:
+            temporary.write_bytes(data)
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be written: {error.strerror or error}.") from None
+    return path
+
+
+def add_model(source: Path, replace: bool = False) -> Model:
+    """Put a bundle, or a folder to be packed, into ``$RAXE_HOME/models`` and return its model.
+
+    A sidecar ``metadata/{model_id}.json`` beside the bundle comes with it.
+
+    Raises:
+        InvalidModelError: the bundle or its metadata is broken; nothing is changed.
+        UsageError: the model is there already and ``replace`` is false, or the folder cannot be
+            written.
+    """
+    folder = raxe_home() / "models"
+    try:
+        if source.is_dir():
+            manifest, data = pack(source)
+            path = folder / bundle_filename(manifest.metadata.model_id)
+            _refuse_to_overwrite(path, replace)
+            with replacing(path) as temporary:
+                temporary.write_bytes(data)
+        else:
+            path = _copy(source, folder, replace)
+    except OSError as error:
+        raise UsageError(f"{folder}: cannot be written: {error.strerror or error}.") from None
+    return model_from_file(path, source=str(folder))
+
+
+def _copy(source: Path, folder: Path, replace: bool) -> Path:
+    model = model_from_file(source, source=str(source.parent))
+    if model.problem is not None:
+        raise BundleError(model.problem)
+    path = folder / bundle_filename(model.model_id)
+    _refuse_to_overwrite(path, replace)
+    with replacing(path) as temporary:
+        shutil.copyfile(source, temporary)
+        with Bundle(temporary) as bundle:
+            bundle.verify()
+        sidecar = source.parent / "metadata" / f"{model.model_id}.json"
+        if sidecar.exists():
+            with replacing(folder / "metadata" / sidecar.name) as temporary_sidecar:
+                shutil.copyfile(sidecar, temporary_sidecar)
+    return path
+
+
+def _refuse_to_overwrite(path: Path, replace: bool) -> None:
+    if path.exists() and not replace:
+        raise UsageError(f"{path} is there already. Use --replace to put the new one in its place.")

@@ -1,0 +1,301 @@
+"""The plugin host: find, select, load and call plugins, so that a broken one harms nobody else.
+
+A plugin's fault is caught where it happens (import, registration, call, inside a generator) and
+becomes its status or a :class:`PluginProblem`. Finding models goes on without the broken plugin; a
+judgement never does: creating the detector of a requested model raises.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from types import ModuleType
+from typing import Any, TypeVar
+
+import attrs
+import pluggy
+
+from raxe_core.detector import Detector
+from raxe_core.entry_points import EntryPoint, find_entry_points, normalized
+from raxe_core.errors import (
+    ModelLoadError,
+    PluginError,
+    RaxeError,
+    RuntimeUnavailableError,
+    UnknownNameError,
+    did_you_mean,
+)
+from raxe_core.hookspecs import API_VERSION, ENTRY_POINT_GROUP, RaxeSpec
+from raxe_core.model import Model, RuntimeOptions
+from raxe_core.records import Command, Criteria, Reporter, Strategy
+
+__all__ = ["PluginHost", "PluginInfo", "PluginProblem", "pip_line"]
+
+CORE = "raxe-core"
+BUILTINS = (
+    "raxe_core.builtin.directory",
+    "raxe_core.builtin.criteria",
+    "raxe_core.builtin.strategies",
+    "raxe_core.builtin.reporters",
+)
+OUR_RUNTIMES = ("onnx", "torch")
+_T = TypeVar("_T")
+
+
+@attrs.define
+class PluginInfo:
+    """One plugin as ``raxe plugins list`` shows it.
+
+    ``status`` is ``active``, ``blocked``, ``failed`` or ``incompatible``; ``reason`` says why it is
+    not active. ``import_ms`` is the wall time of its import.
+    """
+
+    distribution: str
+    version: str
+    entry_point: str
+    location: str
+    status: str = "active"
+    reason: str | None = None
+    import_ms: float | None = None
+    hooks: tuple[str, ...] = ()
+    runtimes: tuple[str, ...] = ()
+
+
+@attrs.frozen
+class PluginProblem:
+    """A fault of a plugin that was caught: where it happened and what it said."""
+
+    distribution: str
+    stage: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"plugin {self.distribution} failed in {self.stage}: {self.reason}"
+
+
+class PluginHost:
+    """Holds the plugins of one process and makes the typed hook calls.
+
+    ``entry_points`` is for tests; by default the installed plugins are found, and ``RAXE_PLUGINS``
+    (only these distributions; empty for none) and ``RAXE_PLUGINS_BLOCK`` (not these) decide which
+    of them are imported.
+    """
+
+    def __init__(self, entry_points: Iterable[EntryPoint] | None = None) -> None:
+        self.plugins: list[PluginInfo] = []
+        self.problems: list[PluginProblem] = []
+        self._manager = pluggy.PluginManager("raxe")
+        self._manager.add_hookspecs(RaxeSpec)
+        self._runtimes: dict[str, list[tuple[str, ModuleType]]] = {}
+        for name in BUILTINS:
+            self._manager.register(importlib.import_module(name), name=f"{CORE}:{name}")
+        if entry_points is None:
+            entry_points = find_entry_points(ENTRY_POINT_GROUP)
+        for point in entry_points:
+            self._add(point)
+
+    def discover_models(self, search_path: tuple[Path, ...]) -> list[tuple[str, Model]]:
+        """Return each plugin's models with the plugin's name; built-in first, then by name."""
+        return self._collect("discover_models", Model, search_path=search_path)
+
+    def criteria(self, name: str) -> Criteria:
+        """Return the criteria of this name.
+
+        Raises:
+            UnknownNameError: no plugin has it.
+            PluginError: two plugins have it.
+        """
+        return self._named("score_criteria", Criteria, "criteria", name)
+
+    def strategy(self, name: str) -> Strategy:
+        """Return the selection strategy of this name; raises as :meth:`criteria`."""
+        return self._named("selection_strategies", Strategy, "selection strategy", name)
+
+    def strategy_names(self) -> list[str]:
+        """Return the names of all selection strategies."""
+        records = self._collect("selection_strategies", Strategy)
+        return sorted({strategy.name for _, strategy in records})
+
+    def reporter(self, name: str) -> Reporter:
+        """Return the reporter of this name; raises as :meth:`criteria`."""
+        return self._named("reporters", Reporter, "reporter", name)
+
+    def commands(self) -> list[Command]:
+        """Return the commands that plugins add, sorted by name."""
+        commands = [command for _, command in self._collect("commands", Command)]
+        return sorted(commands, key=lambda command: command.name)
+
+    def runtime_problem(self, runtime: str) -> str | None:
+        """Tell why models of this runtime cannot be loaded, or None if a plugin runs it."""
+        claimants = self._runtimes.get(runtime, [])
+        if len(claimants) == 1:
+            return None
+        if not claimants:
+            return f"no plugin runs {runtime!r} models; install its plugin: {pip_line(runtime)}"
+        names = " and ".join(name for name, _ in claimants)
+        return f"{names} both claim the runtime {runtime!r}; block one with RAXE_PLUGINS_BLOCK"
+
+    def create_detector(self, model: Model, options: RuntimeOptions) -> Detector:
+        """Load a model with the one plugin that claims its runtime.
+
+        Raises:
+            RuntimeUnavailableError: no plugin claims the runtime, or a library is missing.
+            PluginError: two plugins claim it, or the plugin broke its contract.
+            ModelLoadError: the runtime could not load the model.
+        """
+        runtime = model.requirements.runtime
+        problem = self.runtime_problem(runtime)
+        if problem is not None:
+            kind = PluginError if self._runtimes.get(runtime) else RuntimeUnavailableError
+            raise kind(f"Model {model.model_id}: {problem}.")
+        name, module = self._runtimes[runtime][0]
+        implementation = self._implementation(module, "create_detector")
+        arguments = {"model": model, "options": options}
+        try:
+            detector = _call(implementation, arguments)
+        except (RaxeError, KeyboardInterrupt):
+            raise
+        except BaseException as error:  # native libraries raise beside Exception
+            raise ModelLoadError(
+                f"Model {model.model_id}: runtime plugin {name} could not load it: "
+                f"{_reason(error)}. Check it with: raxe models validate {model.model_id}"
+            ) from error
+        if not isinstance(detector, Detector):
+            got = "declined it" if detector is None else f"returned a {type(detector).__name__}"
+            raise PluginError(f"Model {model.model_id}: runtime plugin {name} {got}.")
+        return detector
+
+    def _add(self, point: EntryPoint) -> None:
+        info = PluginInfo(point.distribution, point.version, point.name, str(point.location))
+        self.plugins.append(info)
+        if point.problem is not None:
+            info.status, info.reason = "failed", point.problem
+            return
+        info.reason = _blocked(point.distribution)
+        if info.reason is not None:
+            info.status = "blocked"
+            return
+        started = time.perf_counter()
+        try:
+            module = importlib.import_module(point.value)
+            info.import_ms = (time.perf_counter() - started) * 1e3
+            self._register(module, info)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # SystemExit and native panics too
+            info.status, info.reason = "failed", _reason(error)
+
+    def _register(self, module: ModuleType, info: PluginInfo) -> None:
+        """Register an imported plugin, or raise with what is wrong with it."""
+        api = getattr(module, "RAXE_API", None)
+        if api != API_VERSION:
+            info.status = "incompatible"
+            info.reason = f"declares RAXE_API = {api!r}, this raxe-core offers {API_VERSION}"
+            return
+        name = f"{info.distribution}:{info.entry_point}"
+        self._manager.register(module, name=name)
+        try:
+            self._manager.check_pending()
+            callers = self._manager.get_hookcallers(module) or []
+            info.hooks = tuple(sorted(caller.name for caller in callers))
+            info.runtimes = _declared_runtimes(module, info.hooks)
+        except BaseException:
+            self._manager.unregister(name=name)
+            raise
+        for runtime in info.runtimes:
+            self._runtimes.setdefault(runtime, []).append((info.distribution, module))
+
+    def _implementation(self, module: ModuleType, hook: str) -> Any:
+        callers = self._manager.get_hookcallers(module) or []
+        caller = next(caller for caller in callers if caller.name == hook)
+        return next(impl for impl in caller.get_hookimpls() if impl.plugin is module)
+
+    def _collect(self, hook: str, record: type[_T], **arguments: Any) -> list[tuple[str, _T]]:
+        """Call a hook of every plugin, each under guard, and return the records by plugin name."""
+        results: list[tuple[str, _T]] = []
+        implementations = getattr(self._manager.hook, hook).get_hookimpls()
+        for implementation in sorted(implementations, key=_builtin_first):
+            name = implementation.plugin_name.partition(":")[0]
+            try:
+                # Generators are exhausted here, inside the guard.
+                records = list(_call(implementation, arguments) or ())
+                for item in records:
+                    if not isinstance(item, record):
+                        kind = type(item).__name__
+                        raise TypeError(f"returned a {kind} where a {record.__name__} is expected")
+            except KeyboardInterrupt:
+                raise
+            except BaseException as error:
+                self._note(PluginProblem(name, hook, _reason(error)))
+            else:
+                results.extend((name, item) for item in records)
+        return results
+
+    def _named(self, hook: str, record: type[_T], kind: str, name: str) -> _T:
+        records = self._collect(hook, record)
+        claimed = [(plugin, item) for plugin, item in records if item.name == name]  # type: ignore[attr-defined]
+        if not claimed:
+            known = sorted({item.name for _, item in records})  # type: ignore[attr-defined]
+            hint = did_you_mean(name, known)
+            raise UnknownNameError(f"No {kind} {name!r}.{hint} Known: {', '.join(known)}.")
+        plugin, item = claimed[0]
+        if len(claimed) > 1 and plugin == CORE:
+            # A built-in name cannot be taken.
+            self._note(PluginProblem(claimed[1][0], hook, f"the name {name!r} is built in"))
+        elif len(claimed) > 1:
+            names = " and ".join(plugin for plugin, _ in claimed)
+            raise PluginError(
+                f"{names} both claim the {kind} {name!r}. Block one with RAXE_PLUGINS_BLOCK."
+            )
+        return item
+
+    def _note(self, problem: PluginProblem) -> None:
+        if problem not in self.problems:
+            self.problems.append(problem)
+
+
+def pip_line(runtime: str) -> str:
+    """Return how to install the plugin of a runtime."""
+    if runtime in OUR_RUNTIMES:
+        return f"pip install raxe-{runtime}"
+    return "the model's documentation names it"
+
+
+def _builtin_first(implementation: Any) -> tuple[bool, str]:
+    name = implementation.plugin_name
+    return (not name.startswith(f"{CORE}:"), name)
+
+
+def _call(implementation: Any, arguments: dict[str, Any]) -> Any:
+    return implementation.function(*(arguments[name] for name in implementation.argnames))
+
+
+def _blocked(distribution: str) -> str | None:
+    """Tell why a distribution is not to be imported, or None."""
+    allowed = os.environ.get("RAXE_PLUGINS")
+    if allowed is not None and distribution not in _names(allowed):
+        return "RAXE_PLUGINS does not name it"
+    if distribution in _names(os.environ.get("RAXE_PLUGINS_BLOCK", "")):
+        return "RAXE_PLUGINS_BLOCK names it"
+    return None
+
+
+def _names(variable: str) -> set[str]:
+    return {normalized(name.strip()) for name in variable.split(",") if name.strip()}
+
+
+def _declared_runtimes(module: ModuleType, hooks: tuple[str, ...]) -> tuple[str, ...]:
+    runtimes = getattr(module, "RUNTIMES", ())
+    if not isinstance(runtimes, tuple) or not all(isinstance(name, str) for name in runtimes):
+        raise TypeError('RUNTIMES must be a tuple of strings, such as ("onnx",)')
+    if ("create_detector" in hooks) != bool(runtimes):
+        raise TypeError("create_detector and RUNTIMES go together; one of them is missing")
+    return runtimes
+
+
+def _reason(error: BaseException) -> str:
+    text = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {text[0]}" if text else type(error).__name__

@@ -1,0 +1,200 @@
+"""TextDetector: tokenizer, windows and judgement around any runtime's forward pass.
+
+A runtime plugin brings the forward pass; what is the same for every runtime stands here, once.
+"""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from raxe_core.detector import DetectionResult, Span
+from raxe_core.errors import ModelLoadError, RaxeError, RuntimeUnavailableError
+from raxe_core.manifest import InputSpec, Manifest
+from raxe_core.scoring import HeadValues, judge, threat_probability
+
+if TYPE_CHECKING:
+    from tokenizers import Encoding, Tokenizer
+
+__all__ = ["Forward", "TextDetector"]
+
+# (windows, heads) -> the values of those heads for each window.
+Forward = Callable[[Sequence[Sequence[int]], Sequence[str]], Sequence[HeadValues]]
+
+# A longer text is tokenized in segments, and windows are run in blocks: memory stays bounded.
+SEGMENT_CHARACTERS = 50_000
+SEGMENT_OVERLAP = 2_000
+BLOCK_WINDOWS = 256
+
+
+@attrs.define
+class _Window:
+    """One window of one text; its segment starts at character ``base``."""
+
+    text: int
+    base: int
+    encoding: Encoding
+
+
+@attrs.define
+class _Best:
+    """The highest-scoring window of a text so far."""
+
+    score: float
+    window: _Window
+    values: HeadValues
+
+
+class TextDetector:
+    """A detector for models that read token ids.
+
+    ``forward(windows, heads)`` gets lists of token ids, each at most ``max_tokens`` long, and
+    returns for each window the logits of the heads (and the embedding, when asked for it); what it
+    returns for a window must not depend on its neighbours. ``release`` is called once, on close.
+
+    Raises:
+        ModelLoadError: ``tokenizer_json`` is not a tokenizer.
+        RuntimeUnavailableError: the library ``tokenizers`` is not installed.
+    """
+
+    def __init__(
+        self,
+        model_id: str,
+        manifest: Manifest,
+        tokenizer_json: bytes,
+        forward: Forward,
+        release: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.model_id = model_id
+        self.manifest = manifest
+        self._tokenizer = _load_tokenizer(model_id, manifest.input, tokenizer_json)
+        self._forward: Forward | None = forward
+        self._release = release
+        heads = ("binary", "family", "subfamily")
+        self._heads = tuple(name for name in heads if getattr(manifest.outputs, name) is not None)
+
+    def analyze(self, text: str, l1_results: Any = None) -> DetectionResult:
+        """Judge one text. The window with the highest score decides, and is the evidence."""
+        return self.analyze_batch((text,))[0]
+
+    def analyze_batch(self, texts: Sequence[str]) -> list[DetectionResult]:
+        """Judge texts; ``processing_time_ms`` is each text's share of the whole time."""
+        started = time.perf_counter()
+        best: list[_Best | None] = [None] * len(texts)
+        head = self.manifest.outputs.binary
+        for window, values in self._run(texts, self._heads):
+            score = threat_probability(head, values["binary"])
+            known = best[window.text]
+            if known is None or score > known.score:
+                best[window.text] = _Best(score, window, values)
+        results = [self._result(text, found) for text, found in zip(texts, best, strict=True)]
+        share = (time.perf_counter() - started) * 1e3 / max(len(texts), 1)
+        for result in results:
+            # The objects are ours alone until they are returned.
+            object.__setattr__(result, "processing_time_ms", share)
+        return results
+
+    def embed(self, texts: Sequence[str]) -> list[list[float]]:
+        """Return one vector of length 1 per text: the mean over its windows.
+
+        Raises:
+            RaxeError: the model has no embedding output.
+        """
+        if self.manifest.outputs.embedding is None:
+            raise RaxeError(f"Model {self.model_id} has no embedding output.")
+        sums: list[list[float]] = [[] for _ in texts]
+        for window, values in self._run(texts, ("embedding",)):
+            vector, known = values["embedding"], sums[window.text]
+            known = known or [0.0] * len(vector)
+            sums[window.text] = [a + b for a, b in zip(known, vector, strict=True)]
+        return [_normalized(vector) for vector in sums]
+
+    def close(self) -> None:
+        """Free the model's memory; closing twice is fine."""
+        if self._forward is not None:
+            self._forward = None
+            self._release()
+
+    def _run(
+        self, texts: Sequence[str], heads: Sequence[str]
+    ) -> Iterator[tuple[_Window, HeadValues]]:
+        """Run the model over every window of every text."""
+        if self._forward is None:
+            raise RaxeError(f"The detector of model {self.model_id} is closed. Create a new one.")
+        windows = itertools.chain.from_iterable(
+            self._windows(number, text) for number, text in enumerate(texts)
+        )
+        while block := list(itertools.islice(windows, BLOCK_WINDOWS)):
+            yield from zip(
+                block, self._forward([w.encoding.ids for w in block], heads), strict=True
+            )
+
+    def _windows(self, number: int, text: str) -> Iterator[_Window]:
+        for base in range(
+            0, max(len(text) - SEGMENT_OVERLAP, 1), SEGMENT_CHARACTERS - SEGMENT_OVERLAP
+        ):
+            segment = (
+                text if len(text) <= SEGMENT_CHARACTERS else text[base : base + SEGMENT_CHARACTERS]
+            )
+            encoding = self._encode(segment)
+            yield _Window(number, base, encoding)
+            for following in encoding.overflowing:
+                yield _Window(number, base, following)
+
+    def _encode(self, text: str) -> Encoding:
+        try:
+            return self._tokenizer.encode(text)
+        except (UnicodeEncodeError, TypeError):
+            # Half a surrogate pair is no character; the model gets the replacement character.
+            return self._tokenizer.encode(text.encode("utf-8", "replace").decode("utf-8"))
+
+    def _result(self, text: str, best: _Best | None) -> DetectionResult:
+        assert best is not None  # every text, an empty one too, has a window
+        outputs, window = self.manifest.outputs, best.window
+        evidence = None
+        if best.score >= outputs.binary.threshold:
+            evidence = _span(window, len(text))
+        return judge(outputs, self.model_id, best.values, best.score, evidence)
+
+
+def _span(window: _Window, length: int) -> Span:
+    """Return the characters that the window's tokens cover."""
+    inside = [
+        offsets
+        for offsets, special in zip(
+            window.encoding.offsets, window.encoding.special_tokens_mask, strict=True
+        )
+        if not special
+    ]
+    if not inside:
+        return Span(0, length)
+    return Span(window.base + inside[0][0], window.base + inside[-1][1])
+
+
+def _load_tokenizer(model_id: str, spec: InputSpec, data: bytes) -> Tokenizer:
+    try:
+        from tokenizers import Tokenizer
+    except ImportError:
+        raise RuntimeUnavailableError(
+            f"Model {model_id} needs the library tokenizers: pip install tokenizers"
+        ) from None
+    try:
+        tokenizer: Tokenizer = Tokenizer.from_str(data.decode("utf-8"))
+        tokenizer.no_padding()
+        tokenizer.enable_truncation(spec.max_tokens, stride=spec.window_overlap)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # the native library panics beside Exception
+        raise ModelLoadError(
+            f"Model {model_id}: tokenizer.json is not a tokenizer: {error}"
+        ) from error
+    return tokenizer
+
+
+def _normalized(vector: list[float]) -> list[float]:
+    length = sum(x * x for x in vector) ** 0.5 or 1.0
+    return [x / length for x in vector]
