@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         RaxeError,
         RuntimeUnavailableError,
     )
+    from raxe_core.explanation import Explanation
     from raxe_core.hookspecs import hookimpl
     from raxe_core.manifest import Manifest
     from raxe_core.metadata import ModelMetadata
@@ -41,6 +42,7 @@ _NAMES = {
     "detector": ("DetectionResult", "Detector", "Prediction", "Span"),
     "discovery": ("discover_folder", "open_bundle"),
     "errors": ("BundleError", "ModelLoadError", "RaxeError", "RuntimeUnavailableError"),
+    "explanation": ("Explanation",),
     "hookspecs": ("hookimpl",),
     "manifest": ("Manifest",),
     "metadata": ("ModelMetadata",),
@@ -58,6 +60,7 @@ __all__ = [
     "Criteria",
     "DetectionResult",
     "Detector",
+    "Explanation",
     "Manifest",
     "Model",
     "ModelLoadError",

@@ -6,8 +6,8 @@ with nothing before, between or behind them. Nothing is ever extracted to disk.
 
 from __future__ import annotations
 
-import hashlib
 import os
+import re
 import stat
 import struct
 import zipfile
@@ -16,11 +16,13 @@ from pathlib import Path
 from typing import IO
 
 from raxe_core.files import open_regular
-from raxe_core.manifest import MEMBER_NAME
 
-__all__ = ["ALLOWED_SUFFIXES", "Archive", "ArchiveError"]
+__all__ = ["ALLOWED_SUFFIXES", "MEMBER_NAME", "Archive", "ArchiveError"]
 
 ALLOWED_SUFFIXES = (".onnx", ".safetensors", ".json", ".txt", ".md")
+# At most three folders deep; each part starts with a letter or digit.
+_PART = r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}"
+MEMBER_NAME = re.compile(rf"(?:{_PART}/){{0,2}}{_PART}")
 MAX_BYTES = 4 << 30
 MAX_MEMBERS = 64
 MAX_RATIO = 200
@@ -88,6 +90,8 @@ class Archive:
 
     def digest(self) -> str:
         """Return ``sha256:`` and the hex digest of the whole file."""
+        import hashlib  # not at the top: it loads OpenSSL, and listing models needs no digest
+
         self._file.seek(0)
         digest = hashlib.sha256()
         while chunk := self._file.read(1 << 20):

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import hashlib
+import functools
 import io
 import zipfile
 from pathlib import Path
 from types import TracebackType
+from typing import TYPE_CHECKING, Any
 
-import attrs
-
-from raxe_core.archive import ALLOWED_SUFFIXES, Archive, ArchiveError
+from raxe_core.archive import ALLOWED_SUFFIXES, MEMBER_NAME, Archive, ArchiveError
 from raxe_core.errors import BundleError, MetadataError
 from raxe_core.files import read_regular
-from raxe_core.manifest import MEMBER_NAME, Manifest, Member, manifest_json, structure_manifest
 from raxe_core.strict_json import dump_json, parse_json
 
-__all__ = ["MANIFEST_NAME", "Bundle", "bundle_filename", "pack"]
+if TYPE_CHECKING:
+    from raxe_core.manifest import Manifest
+
+__all__ = ["MANIFEST_NAME", "Bundle", "pack"]
 
 MANIFEST_NAME = "manifest.json"
 MAX_MANIFEST_BYTES = 256 << 10
@@ -25,14 +26,15 @@ _ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
 class Bundle:
-    """An open bundle with its ``manifest``. Use it as a context manager.
+    """An open bundle. Use it as a context manager.
 
-    Opening checks the archive's structure and the manifest; :meth:`read` and :meth:`verify` check
-    the bytes of the members.
+    Opening checks the archive's structure and reads ``manifest_json``, which is all that listing
+    models needs; :attr:`manifest` checks the whole contract, :meth:`read` and :meth:`verify` the
+    bytes of the members.
 
     Raises:
         BundleError: the file cannot be read, or breaks the format.
-        MetadataError: the manifest does not fit its schema.
+        MetadataError: the manifest is not strict JSON.
     """
 
     def __init__(self, path: Path) -> None:
@@ -42,11 +44,37 @@ class Bundle:
         except ArchiveError as error:
             raise self._error(str(error)) from None
         try:
-            self.manifest = self._read_manifest()
-            self._compare_with_manifest()
+            self.manifest_json = self._read_manifest()
         except BaseException:
             self._archive.close()
             raise
+
+    @property
+    def metadata_json(self) -> dict[str, Any]:
+        """The metadata in the manifest, not yet checked against its schema.
+
+        Raises:
+            MetadataError: there is none.
+        """
+        content = self.manifest_json
+        metadata = content.get("metadata") if isinstance(content, dict) else None
+        if not isinstance(metadata, dict):
+            raise MetadataError(f"{self.path}:{MANIFEST_NAME}: $.metadata: expected an object.")
+        return metadata
+
+    @functools.cached_property
+    def manifest(self) -> Manifest:
+        """The manifest, after a check that the archive holds what it lists, no more and no less.
+
+        Raises:
+            BundleError: the members are not those of the manifest.
+            MetadataError: the manifest does not fit its schema.
+        """
+        from raxe_core.manifest import structure_manifest
+
+        manifest = structure_manifest(self.manifest_json, f"{self.path}:{MANIFEST_NAME}")
+        self._compare_with(manifest)
+        return manifest
 
     def __enter__(self) -> Bundle:
         return self
@@ -76,6 +104,8 @@ class Bundle:
         member = self.manifest.member(name)
         if member is None:
             raise self._error(f"has no member {name!r}")
+        import hashlib
+
         data = self._extract(name)
         if hashlib.sha256(data).hexdigest() != member.sha256:
             raise self._error(f"member {name!r} does not have the SHA-256 of the manifest")
@@ -94,7 +124,7 @@ class Bundle:
         """Return ``sha256:`` and the hex digest of the whole file."""
         return self._archive.digest()
 
-    def _read_manifest(self) -> Manifest:
+    def _read_manifest(self) -> Any:
         size = self._archive.sizes.get(MANIFEST_NAME)
         if size is None:
             raise self._error(f"has no {MANIFEST_NAME}")
@@ -102,10 +132,9 @@ class Bundle:
             raise self._error(f"{MANIFEST_NAME} is larger than {MAX_MANIFEST_BYTES:,} bytes")
         return _parse_manifest(self._extract(MANIFEST_NAME), f"{self.path}:{MANIFEST_NAME}")
 
-    def _compare_with_manifest(self) -> None:
-        """The archive holds what the manifest lists, no more and no less."""
-        listed = {member.name: member.size for member in self.manifest.members}
-        if len(listed) != len(self.manifest.members):
+    def _compare_with(self, manifest: Manifest) -> None:
+        listed = {member.name: member.size for member in manifest.members}
+        if len(listed) != len(manifest.members):
             raise self._error(f"{MANIFEST_NAME} lists a member twice")
         there = {name: size for name, size in self._archive.sizes.items() if name != MANIFEST_NAME}
         for name in sorted(there.keys() ^ listed.keys()):
@@ -125,11 +154,6 @@ class Bundle:
         return BundleError(f"{self.path}: {reason}. Get the file again, or remove it.")
 
 
-def bundle_filename(model_id: str) -> str:
-    """Return the file name that a bundle has in a drop-in folder."""
-    return f"raxe_model_l2_{model_id}.raxe"
-
-
 def pack(folder: Path) -> tuple[Manifest, bytes]:
     """Pack ``folder`` (a ``manifest.json`` without ``members``, and the files) into a bundle.
 
@@ -143,6 +167,12 @@ def pack(folder: Path) -> tuple[Manifest, bytes]:
         BundleError: a file cannot be read, or is of a kind that bundles may not hold.
         MetadataError: the manifest does not fit its schema.
     """
+    import hashlib
+
+    import attrs
+
+    from raxe_core.manifest import Member, manifest_json, structure_manifest
+
     try:
         text = read_regular(folder / MANIFEST_NAME, MAX_MANIFEST_BYTES)
         names = sorted(path.name for path in folder.iterdir() if path.name != MANIFEST_NAME)
@@ -156,8 +186,9 @@ def pack(folder: Path) -> tuple[Manifest, bytes]:
     except OSError as error:
         where = error.filename or folder
         raise BundleError(f"{where}: cannot be read: {error.strerror or error}.") from None
+    where = str(folder / MANIFEST_NAME)
     manifest = attrs.evolve(
-        _parse_manifest(text, str(folder / MANIFEST_NAME)),
+        structure_manifest(_parse_manifest(text, where), where),
         members=tuple(
             Member(name=name, sha256=hashlib.sha256(data).hexdigest(), size=len(data))
             for name, data in files.items()
@@ -179,9 +210,8 @@ def _zip_bytes(files: dict[str, bytes]) -> bytes:
     return buffer.getvalue()
 
 
-def _parse_manifest(data: bytes, where: str) -> Manifest:
+def _parse_manifest(data: bytes, where: str) -> Any:
     try:
-        value = parse_json(data, limit=MAX_MANIFEST_BYTES)
+        return parse_json(data, limit=MAX_MANIFEST_BYTES)
     except ValueError as error:
         raise MetadataError(f"{where}: {error}. Mend the file, or get it again.") from None
-    return structure_manifest(value, where)

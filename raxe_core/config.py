@@ -19,9 +19,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
-
-import attrs
+from typing import Any, NamedTuple
 
 from raxe_core.errors import ConfigError, did_you_mean
 from raxe_core.files import raxe_home
@@ -33,8 +31,7 @@ _TOP_KEYS = ("l2_model", "models_path")
 _L2_KEYS = ("selection", "model_id", "auto_criteria", "fallback_model_id")
 
 
-@attrs.frozen
-class Config:
+class Config(NamedTuple):
     """The settings of one process.
 
     ``l2_model`` is the section as the file has it, with the environment laid over it; sections in
@@ -50,7 +47,7 @@ class Config:
     def for_model(self, model_id: str, origin: str) -> Config:
         """Return these settings with one model selected explicitly."""
         section = {**self.l2_model, "selection": "explicit", "model_id": model_id}
-        return attrs.evolve(self, l2_model=section, origin=origin)
+        return self._replace(l2_model=section, origin=origin)
 
 
 def load_config(path: Path | None = None) -> Config:

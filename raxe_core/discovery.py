@@ -13,20 +13,24 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import attrs
-
-from raxe_core.bundle import Bundle, bundle_filename
 from raxe_core.errors import BundleError, InvalidModelError, MetadataError
 from raxe_core.files import read_regular
-from raxe_core.metadata import MAX_METADATA_BYTES, ModelMetadata, structure, unstructure
+from raxe_core.index import Index
 from raxe_core.model import Model
-from raxe_core.strict_json import parse_json
 
-__all__ = ["discover_folder", "model_from_file", "open_bundle"]
+if TYPE_CHECKING:
+    from raxe_core.bundle import Bundle
+
+__all__ = ["bundle_filename", "discover_folder", "model_from_file", "open_bundle"]
 
 _FILE_NAME = re.compile(r"raxe_model_l2_(?P<model_id>[A-Za-z0-9][A-Za-z0-9._-]{0,63})\.raxe")
+
+
+def bundle_filename(model_id: str) -> str:
+    """Return the file name that a bundle has in a drop-in folder."""
+    return f"raxe_model_l2_{model_id}.raxe"
 
 
 def discover_folder(folder: Path, source: str) -> list[Model]:
@@ -43,7 +47,8 @@ def discover_folder(folder: Path, source: str) -> list[Model]:
     except OSError as error:
         reason = f"{folder}: cannot be read: {error.strerror}. Mend the path, or remove it."
         return [_broken(folder.name or str(folder), source, None, reason)]
-    models = [model_from_file(path, source) for path in bundles]
+    with Index(folder) as index:
+        models = [_indexed(path, source, index) for path in bundles]
     described = {model.model_id for model in models}
     for sidecar in sidecars:
         if sidecar.stem not in described:
@@ -56,13 +61,10 @@ def model_from_file(path: Path, source: str) -> Model:
     """Return the model of one bundle file; what is wrong with it is in its ``problem``."""
     match = _FILE_NAME.fullmatch(path.name)
     try:
-        with Bundle(path) as bundle:
-            embedded = bundle.manifest.metadata
-        model_id = match["model_id"] if match else embedded.model_id
-        metadata = _with_sidecar(embedded, model_id, path)
+        metadata = _read_metadata(path, match["model_id"] if match else None)
     except InvalidModelError as error:
         return _broken(match["model_id"] if match else path.stem, source, path, str(error))
-    claimed = metadata.file_info.filename
+    claimed = metadata.get("file_info", {}).get("filename")
     if claimed is not None and claimed != path.name:
         reason = f"{path}: its metadata describes the file {claimed!r}. Mend file_info.filename."
         return Model(metadata, source, path, reason)
@@ -75,6 +77,8 @@ def open_bundle(model: Model) -> Bundle:
     Raises:
         BundleError: the model has no bundle, it breaks the format, or its checksum differs.
     """
+    from raxe_core.bundle import Bundle
+
     if model.bundle_path is None:
         raise BundleError(f"Model {model.model_id} has no bundle file.")
     bundle = Bundle(model.bundle_path)
@@ -88,26 +92,56 @@ def open_bundle(model: Model) -> Bundle:
     return bundle
 
 
-def _with_sidecar(embedded: ModelMetadata, model_id: str, bundle_path: Path) -> ModelMetadata:
-    """Lay ``metadata/{model_id}.json``, if there is one, over the bundle's own metadata."""
-    path = bundle_path.parent / "metadata" / f"{model_id}.json"
+def _indexed(path: Path, source: str, index: Index) -> Model:
+    """Return the model from the index, or read its files and store what they say."""
+    match = _FILE_NAME.fullmatch(path.name)
+    # Without the convention's name, only the bundle tells which sidecar is its own: never indexed.
+    if match is None:
+        return model_from_file(path, source)
+    sidecar = _sidecar_path(path, match["model_id"])
+    found = index.get(path, sidecar)
+    if found is None:
+        model = model_from_file(path, source)
+        index.put(path, sidecar, {"metadata": model.metadata_json, "problem": model.problem})
+        return model
+    return Model(found["metadata"], source, path, found["problem"])
+
+
+def _sidecar_path(bundle: Path, model_id: str) -> Path:
+    return bundle.parent / "metadata" / f"{model_id}.json"
+
+
+def _read_metadata(path: Path, model_id: str | None) -> dict[str, Any]:
+    """Return the checked metadata of a bundle with its sidecar laid over it, as JSON types."""
+    from raxe_core.bundle import Bundle
+    from raxe_core.metadata import MAX_METADATA_BYTES, ModelMetadata, structure
+    from raxe_core.strict_json import parse_json
+
+    with Bundle(path) as bundle:
+        embedded = bundle.metadata_json
+    where = f"{path}:manifest.json"
+    model_id = model_id or structure(embedded, ModelMetadata, where).model_id
+    sidecar = _sidecar_path(path, model_id)
+    merged = {**embedded, "model_id": model_id}
     try:
-        data = read_regular(path, MAX_METADATA_BYTES)
+        value = parse_json(read_regular(sidecar, MAX_METADATA_BYTES))
     except FileNotFoundError:
-        return attrs.evolve(embedded, model_id=model_id)
+        structure(merged, ModelMetadata, where)
+        return merged
     except OSError as error:
-        raise MetadataError(f"{path}: cannot be read: {error.strerror or error}.") from None
-    try:
-        value = parse_json(data)
+        raise MetadataError(f"{sidecar}: cannot be read: {error.strerror or error}.") from None
     except ValueError as error:
-        raise MetadataError(f"{path}: {error}. Mend the file, or remove it.") from None
-    sidecar = structure(value, ModelMetadata, str(path))
-    if sidecar.model_id != model_id:
+        raise MetadataError(f"{sidecar}: {error}. Mend the file, or remove it.") from None
+    if not isinstance(value, dict):
+        raise MetadataError(f"{sidecar}: $: expected an object. Mend the file, or remove it.")
+    merged = _overlay(embedded, value)
+    if merged.get("model_id") != model_id:
         raise MetadataError(
-            f"{path}: $.model_id: is {sidecar.model_id!r}, the bundle's file name says "
+            f"{sidecar}: $.model_id: is {merged.get('model_id')!r}, the file names say "
             f"{model_id!r}. Mend the one that is wrong."
         )
-    return structure(_overlay(unstructure(embedded), value), ModelMetadata, str(path))
+    structure(merged, ModelMetadata, str(sidecar))
+    return merged
 
 
 def _overlay(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
@@ -125,10 +159,10 @@ def _broken(name: str, source: str, path: Path | None, reason: str) -> Model:
         model_id = f"x{model_id}"
     version, _, variant = model_id.partition("_")
     number = re.fullmatch(r"v?(\d+(?:\.\d+){0,3})", version)
-    metadata = ModelMetadata(
-        model_id=model_id,
-        name=model_id,
-        version=number[1] if number else "0",
-        variant=variant if variant[:1].isalnum() else "unknown",
-    )
+    metadata = {
+        "model_id": model_id,
+        "name": model_id,
+        "version": number[1] if number else "0",
+        "variant": variant if variant[:1].isalnum() else "unknown",
+    }
     return Model(metadata, source, path, reason)

@@ -11,16 +11,14 @@ import re
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-
-import attrs
+from typing import NamedTuple
 
 from raxe_core.files import read_regular
 
 __all__ = ["EntryPoint", "find_entry_points", "normalized"]
 
 
-@attrs.frozen
-class EntryPoint:
+class EntryPoint(NamedTuple):
     """One entry point: ``value`` is a module; a damaged file gives a ``problem`` instead."""
 
     distribution: str

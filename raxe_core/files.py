@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Iterator
@@ -44,8 +45,9 @@ def open_regular(path: Path, limit: int) -> int:
         return descriptor
     os.close(descriptor)
     if not stat.S_ISREG(status.st_mode):
-        raise OSError("not a regular file")
-    raise OSError(f"{status.st_size:,} bytes are more than the {limit:,} allowed")
+        raise OSError(errno.EINVAL, "not a regular file", str(path))
+    reason = f"{status.st_size:,} bytes are more than the {limit:,} allowed"
+    raise OSError(errno.EFBIG, reason, str(path))
 
 
 def read_regular(path: Path, limit: int) -> bytes:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from raxe_core.bundle import Bundle, bundle_filename, pack
-from raxe_core.discovery import model_from_file
+from raxe_core.bundle import Bundle, pack
+from raxe_core.discovery import bundle_filename, model_from_file
 from raxe_core.errors import BundleError, UsageError
 from raxe_core.files import raxe_home, replacing
 from raxe_core.model import Model

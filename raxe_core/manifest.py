@@ -8,6 +8,7 @@ from typing import Any
 
 import attrs
 
+from raxe_core.archive import MEMBER_NAME
 from raxe_core.errors import MetadataError
 from raxe_core.metadata import ModelMetadata, structure, unstructure
 
@@ -15,11 +16,6 @@ __all__ = ["FORMAT_VERSION", "InputSpec", "Manifest", "Member", "OutputHead", "O
 
 FORMAT_VERSION = 1
 ACTIVATIONS = ("softmax", "sigmoid")
-
-# At most three folders deep; each part starts with a letter or digit.
-MEMBER_NAME = re.compile(
-    r"(?:[A-Za-z0-9][A-Za-z0-9._-]{0,99}/){0,2}[A-Za-z0-9][A-Za-z0-9._-]{0,99}"
-)
 
 
 def _require(condition: bool, field: str, reason: str) -> None:

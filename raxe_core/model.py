@@ -2,28 +2,60 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-import attrs
-
-from raxe_core.metadata import Accuracy, ModelMetadata, Performance, Requirements
+if TYPE_CHECKING:
+    from raxe_core.metadata import Accuracy, ModelMetadata, Performance, Requirements
 
 __all__ = ["Model", "RuntimeOptions"]
 
 
-@attrs.frozen
 class Model:
     """One entry of the registry.
 
     ``bundle_path`` is its ``.raxe`` file (None for a plugin's model without one), ``source`` the
     folder or distribution it comes from. A broken entry has a ``problem``, the reason in words; its
     metadata is then no more than what the file name tells.
+
+    ``metadata`` may be given as JSON types that are known to fit the schema. They are structured
+    when they are asked for: listing a thousand models needs a few fields of each.
     """
 
-    metadata: ModelMetadata
-    source: str
-    bundle_path: Path | None = None
-    problem: str | None = None
+    def __init__(
+        self,
+        metadata: ModelMetadata | Mapping[str, Any],
+        source: str,
+        bundle_path: Path | None = None,
+        problem: str | None = None,
+    ) -> None:
+        self._metadata = metadata
+        self.source = source
+        self.bundle_path = bundle_path
+        self.problem = problem
+
+    def __repr__(self) -> str:
+        return f"Model({self.model_id!r}, source={self.source!r}, status={self.status!r})"
+
+    @property
+    def metadata(self) -> ModelMetadata:
+        """All that the model says of itself."""
+        if not isinstance(self._metadata, Mapping):
+            return self._metadata
+        from raxe_core.metadata import ModelMetadata, structure
+
+        self._metadata = structure(self._metadata, ModelMetadata, str(self.bundle_path))
+        return self._metadata
+
+    @property
+    def metadata_json(self) -> Mapping[str, Any]:
+        """The metadata as JSON types."""
+        if isinstance(self._metadata, Mapping):
+            return self._metadata
+        from raxe_core.metadata import unstructure
+
+        return unstructure(self._metadata)
 
     @property
     def is_valid(self) -> bool:
@@ -33,52 +65,87 @@ class Model:
     @property
     def model_id(self) -> str:
         """The id, ``{version}_{variant}`` by convention: ``v1.0_onnx_int8``."""
-        return self.metadata.model_id
+        return self._text("model_id")
 
     @property
     def name(self) -> str:
         """The name for people."""
-        return self.metadata.name
+        return self._text("name")
 
     @property
     def version(self) -> str:
         """The model's version: ``1.0.0``."""
-        return self.metadata.version
+        return self._text("version")
 
     @property
     def variant(self) -> str:
         """The variant: ``onnx_int8``."""
-        return self.metadata.variant
-
-    @property
-    def performance(self) -> Performance:
-        """Speed and memory as the metadata claims them."""
-        return self.metadata.performance
-
-    @property
-    def accuracy(self) -> Accuracy:
-        """Quality as the metadata claims it."""
-        return self.metadata.accuracy
-
-    @property
-    def requirements(self) -> Requirements:
-        """What the model needs to run."""
-        return self.metadata.requirements
+        return self._text("variant")
 
     @property
     def status(self) -> str:
         """``active``, ``experimental``, ``deprecated``, or ``invalid`` for a broken entry."""
-        return self.metadata.status if self.is_valid else "invalid"
+        return self._text("status", "active") if self.is_valid else "invalid"
+
+    @property
+    def runtime(self) -> str:
+        """What executes the weights: ``onnx``, ``torch``, a third party's."""
+        if isinstance(self._metadata, Mapping):
+            return str(self._metadata.get("requirements", {}).get("runtime", "onnx"))
+        return self._metadata.requirements.runtime
+
+    @property
+    def performance(self) -> Performance:
+        """Speed and memory as the metadata claims them."""
+        from raxe_core.metadata import Performance
+
+        return self._section("performance", Performance)  # type: ignore[no-any-return]
+
+    @property
+    def accuracy(self) -> Accuracy:
+        """Quality as the metadata claims it."""
+        from raxe_core.metadata import Accuracy
+
+        return self._section("accuracy", Accuracy)  # type: ignore[no-any-return]
+
+    @property
+    def requirements(self) -> Requirements:
+        """What the model needs to run."""
+        from raxe_core.metadata import Requirements
+
+        return self._section("requirements", Requirements)  # type: ignore[no-any-return]
+
+    def figure(self, section: str, field: str) -> float | None:
+        """Return one figure of ``performance`` or ``accuracy``, or None where there is none.
+
+        It is what criteria and tables read: a thousand figures cost a millisecond.
+        """
+        if isinstance(self._metadata, Mapping):
+            value = self._metadata.get(section, {}).get(field)
+        else:
+            value = getattr(getattr(self._metadata, section), field)
+        return None if value is None else float(value)
+
+    def _text(self, field: str, default: str = "") -> str:
+        if isinstance(self._metadata, Mapping):
+            return str(self._metadata.get(field, default))
+        return str(getattr(self._metadata, field))
+
+    def _section(self, field: str, cls: Any) -> Any:
+        if isinstance(self._metadata, Mapping):
+            return cls(**self._metadata.get(field, {}))
+        return getattr(self._metadata, field)
 
 
-@attrs.frozen
-class RuntimeOptions:
+class RuntimeOptions(NamedTuple):
     """How a runtime is to run a model.
 
     ``threads`` is the number of threads for one inference, 1 by default: several texts in several
     threads or processes give more throughput than several threads on one text. ``device`` is
-    ``auto``, ``cpu`` or ``cuda``.
+    ``auto``, ``cpu`` or ``cuda``. ``precision`` is ``float32`` or ``bfloat16``, for runtimes that
+    can choose; a model whose file fixes the precision runs in that.
     """
 
     threads: int = 1
     device: str = "auto"
+    precision: str = "float32"

@@ -13,12 +13,10 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 from types import ModuleType
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-import attrs
 import pluggy
 
-from raxe_core.detector import Detector
 from raxe_core.entry_points import EntryPoint, find_entry_points, normalized
 from raxe_core.errors import (
     ModelLoadError,
@@ -31,6 +29,9 @@ from raxe_core.errors import (
 from raxe_core.hookspecs import API_VERSION, ENTRY_POINT_GROUP, RaxeSpec
 from raxe_core.model import Model, RuntimeOptions
 from raxe_core.records import Command, Criteria, Reporter, Strategy
+
+if TYPE_CHECKING:
+    from raxe_core.detector import Detector
 
 __all__ = ["PluginHost", "PluginInfo", "PluginProblem", "pip_line"]
 
@@ -45,8 +46,7 @@ OUR_RUNTIMES = ("onnx", "torch")
 _T = TypeVar("_T")
 
 
-@attrs.define
-class PluginInfo:
+class PluginInfo(NamedTuple):
     """One plugin as ``raxe plugins list`` shows it.
 
     ``status`` is ``active``, ``blocked``, ``failed`` or ``incompatible``; ``reason`` says why it is
@@ -64,8 +64,7 @@ class PluginInfo:
     runtimes: tuple[str, ...] = ()
 
 
-@attrs.frozen
-class PluginProblem:
+class PluginProblem(NamedTuple):
     """A fault of a plugin that was caught: where it happened and what it said."""
 
     distribution: str
@@ -94,7 +93,7 @@ class PluginHost:
             self._manager.register(importlib.import_module(name), name=f"{CORE}:{name}")
         if entry_points is None:
             entry_points = find_entry_points(ENTRY_POINT_GROUP)
-        for point in entry_points:
+        for point in sorted(entry_points, key=lambda point: (point.distribution, point.name)):
             self._add(point)
 
     def discover_models(self, search_path: tuple[Path, ...]) -> list[tuple[str, Model]]:
@@ -113,11 +112,6 @@ class PluginHost:
     def strategy(self, name: str) -> Strategy:
         """Return the selection strategy of this name; raises as :meth:`criteria`."""
         return self._named("selection_strategies", Strategy, "selection strategy", name)
-
-    def strategy_names(self) -> list[str]:
-        """Return the names of all selection strategies."""
-        records = self._collect("selection_strategies", Strategy)
-        return sorted({strategy.name for _, strategy in records})
 
     def reporter(self, name: str) -> Reporter:
         """Return the reporter of this name; raises as :meth:`criteria`."""
@@ -146,12 +140,14 @@ class PluginHost:
             PluginError: two plugins claim it, or the plugin broke its contract.
             ModelLoadError: the runtime could not load the model.
         """
-        runtime = model.requirements.runtime
+        runtime = model.runtime
         problem = self.runtime_problem(runtime)
         if problem is not None:
             kind = PluginError if self._runtimes.get(runtime) else RuntimeUnavailableError
             raise kind(f"Model {model.model_id}: {problem}.")
         name, module = self._runtimes[runtime][0]
+        from raxe_core.detector import Detector
+
         implementation = self._implementation(module, "create_detector")
         arguments = {"model": model, "options": options}
         try:
@@ -170,43 +166,45 @@ class PluginHost:
 
     def _add(self, point: EntryPoint) -> None:
         info = PluginInfo(point.distribution, point.version, point.name, str(point.location))
-        self.plugins.append(info)
         if point.problem is not None:
-            info.status, info.reason = "failed", point.problem
-            return
-        info.reason = _blocked(point.distribution)
-        if info.reason is not None:
-            info.status = "blocked"
-            return
+            info = info._replace(status="failed", reason=point.problem)
+        elif (reason := _blocked(point.distribution)) is not None:
+            info = info._replace(status="blocked", reason=reason)
+        else:
+            info = self._load(point, info)
+        self.plugins.append(info)
+
+    def _load(self, point: EntryPoint, info: PluginInfo) -> PluginInfo:
+        """Import and register a plugin; whatever goes wrong becomes its status."""
         started = time.perf_counter()
         try:
             module = importlib.import_module(point.value)
-            info.import_ms = (time.perf_counter() - started) * 1e3
-            self._register(module, info)
+            info = info._replace(import_ms=(time.perf_counter() - started) * 1e3)
+            return self._register(module, info)
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # SystemExit and native panics too
-            info.status, info.reason = "failed", _reason(error)
+            return info._replace(status="failed", reason=_reason(error))
 
-    def _register(self, module: ModuleType, info: PluginInfo) -> None:
+    def _register(self, module: ModuleType, info: PluginInfo) -> PluginInfo:
         """Register an imported plugin, or raise with what is wrong with it."""
         api = getattr(module, "RAXE_API", None)
         if api != API_VERSION:
-            info.status = "incompatible"
-            info.reason = f"declares RAXE_API = {api!r}, this raxe-core offers {API_VERSION}"
-            return
+            reason = f"declares RAXE_API = {api!r}, this raxe-core offers {API_VERSION}"
+            return info._replace(status="incompatible", reason=reason)
         name = f"{info.distribution}:{info.entry_point}"
         self._manager.register(module, name=name)
         try:
             self._manager.check_pending()
             callers = self._manager.get_hookcallers(module) or []
-            info.hooks = tuple(sorted(caller.name for caller in callers))
-            info.runtimes = _declared_runtimes(module, info.hooks)
+            hooks = tuple(sorted(caller.name for caller in callers))
+            runtimes = _declared_runtimes(module, hooks)
         except BaseException:
             self._manager.unregister(name=name)
             raise
-        for runtime in info.runtimes:
+        for runtime in runtimes:
             self._runtimes.setdefault(runtime, []).append((info.distribution, module))
+        return info._replace(hooks=hooks, runtimes=runtimes)
 
     def _implementation(self, module: ModuleType, hook: str) -> Any:
         callers = self._manager.get_hookcallers(module) or []
@@ -297,5 +295,9 @@ def _declared_runtimes(module: ModuleType, hooks: tuple[str, ...]) -> tuple[str,
 
 
 def _reason(error: BaseException) -> str:
-    text = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {text[0]}" if text else type(error).__name__
+    """Name the error and what it says, on one line; an error that cannot speak has its name."""
+    try:
+        text = " ".join(str(error).split())[:500]
+    except Exception:
+        text = ""
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__

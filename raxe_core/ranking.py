@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-
-import attrs
+from typing import NamedTuple
 
 from raxe_core.errors import NoModelError, PluginError
 from raxe_core.model import Model
@@ -14,8 +13,7 @@ from raxe_core.records import Criteria
 __all__ = ["Ranked", "best_model", "rank"]
 
 
-@attrs.frozen
-class Ranked:
+class Ranked(NamedTuple):
     """A model with its score; None where it was never measured."""
 
     model: Model

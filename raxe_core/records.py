@@ -1,19 +1,20 @@
-"""The records that plugins return from their hooks, each found by its ``name``."""
+"""The records that plugins return from their hooks, each found by its ``name``.
+
+They are named tuples and not attrs classes: attrs alone would take a tenth of the time of
+``raxe models list``.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
-
-import attrs
+from typing import Any, NamedTuple
 
 from raxe_core.model import Model
 
 __all__ = ["Command", "Criteria", "Reporter", "Selection", "SelectionRequest", "Strategy"]
 
 
-@attrs.frozen
-class Criteria:
+class Criteria(NamedTuple):
     """What best means.
 
     ``score`` gives a model's value, higher is better, or None where the model was never measured
@@ -25,8 +26,7 @@ class Criteria:
     score: Callable[[Model], float | None]
 
 
-@attrs.frozen
-class SelectionRequest:
+class SelectionRequest(NamedTuple):
     """What a strategy chooses from.
 
     ``models`` are the models that can be used now, sorted by id; ``settings`` is the ``l2_model``
@@ -39,8 +39,7 @@ class SelectionRequest:
     user_id: str | None = None
 
 
-@attrs.frozen
-class Selection:
+class Selection(NamedTuple):
     """The model that was chosen, and why, in words."""
 
     model_id: str
@@ -49,8 +48,7 @@ class Selection:
     fallback_from: str | None = None
 
 
-@attrs.frozen
-class Strategy:
+class Strategy(NamedTuple):
     """How a model is selected.
 
     It is asked when ``l2_model.selection`` is its name, or when ``l2_model`` has a section of its
@@ -62,8 +60,7 @@ class Strategy:
     select: Callable[[SelectionRequest], Selection]
 
 
-@attrs.frozen
-class Reporter:
+class Reporter(NamedTuple):
     """How an evaluation is shown: ``render`` turns its JSON form into text."""
 
     name: str
@@ -71,8 +68,7 @@ class Reporter:
     render: Callable[[Mapping[str, Any]], str]
 
 
-@attrs.frozen
-class Command:
+class Command(NamedTuple):
     """A click command under ``raxe``; ``target`` is ``module:attribute``, imported when it runs."""
 
     name: str

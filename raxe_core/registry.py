@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import functools
 import threading
-
-import attrs
+from typing import TYPE_CHECKING
 
 from raxe_core.config import Config, load_config
-from raxe_core.detector import Detector
 from raxe_core.errors import BundleError, UnknownModelError, did_you_mean
 from raxe_core.model import Model, RuntimeOptions
 from raxe_core.plugins import CORE, PluginHost
 from raxe_core.ranking import best_model
 from raxe_core.records import Selection
 from raxe_core.selection import select
+
+if TYPE_CHECKING:
+    from raxe_core.detector import Detector
 
 __all__ = ["ModelRegistry"]
 
@@ -68,7 +69,7 @@ class ModelRegistry:
         return tuple(
             model
             for model in self.list_models()
-            if model.is_valid and self.host.runtime_problem(model.requirements.runtime) is None
+            if model.is_valid and self.host.runtime_problem(model.runtime) is None
         )
 
     def create_detector(self, model_id: str, options: RuntimeOptions | None = None) -> Detector:
@@ -115,5 +116,5 @@ def _as_duplicate(model: Model, first: Model) -> Model:
         f"{path}: the id {model.model_id!r} belongs to {first.bundle_path or first.source}. "
         "Rename the file, or remove it."
     )
-    metadata = attrs.evolve(model.metadata, model_id=f"{model.model_id[:56]}.double")
-    return attrs.evolve(model, metadata=metadata, problem=reason)
+    metadata = {**model.metadata_json, "model_id": f"{model.model_id[:56]}.double"}
+    return Model(metadata, model.source, model.bundle_path, reason)

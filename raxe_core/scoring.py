@@ -9,11 +9,14 @@ from raxe_core.detector import DetectionResult, Prediction, Span
 from raxe_core.errors import RaxeError
 from raxe_core.manifest import OutputHead, Outputs
 
-__all__ = ["HeadValues", "judge", "probabilities", "threat_probability"]
+__all__ = ["HeadValues", "judge", "probabilities", "threat_log_odds", "threat_probability"]
 
 
 # A model's output for one window: "binary", "family", "subfamily", "embedding" -> values.
 HeadValues = Mapping[str, Sequence[float]]
+
+MAX_LOG_ODDS = 709.0
+"""Stands for infinity where every label is a threat; about the logarithm of the largest float."""
 
 
 def probabilities(head: OutputHead, logits: Sequence[float]) -> list[float]:
@@ -44,6 +47,29 @@ def threat_probability(head: OutputHead, logits: Sequence[float]) -> float:
         if label in head.threat_labels
     ]
     return max(chosen) if head.activation == "sigmoid" else min(1.0, math.fsum(chosen))
+
+
+def threat_log_odds(head: OutputHead, logits: Sequence[float]) -> float:
+    """Return ``log(p / (1 - p))`` of the probability of a threat, also where p rounds to 0 or 1.
+
+    Raises:
+        RaxeError: as :func:`probabilities`.
+    """
+    probabilities(head, logits)
+    scaled = [
+        (logit / head.temperature, label in head.threat_labels)
+        for logit, label in zip(logits, head.labels, strict=True)
+    ]
+    threats = [logit for logit, is_threat in scaled if is_threat]
+    others = [logit for logit, is_threat in scaled if not is_threat]
+    if head.activation == "sigmoid":
+        return max(threats)
+    return _log_sum_exp(threats) - _log_sum_exp(others) if others else MAX_LOG_ODDS
+
+
+def _log_sum_exp(values: list[float]) -> float:
+    top = max(values)
+    return top + math.log(math.fsum(math.exp(value - top) for value in values))
 
 
 def judge(

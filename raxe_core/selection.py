@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import attrs
-
 from raxe_core.config import Config
 from raxe_core.errors import PluginError, RaxeError
 from raxe_core.model import Model
@@ -36,7 +34,7 @@ def select(
         ) from error
     if not isinstance(chosen, Selection):
         raise PluginError(f"Selection strategy {strategy.name!r} returned no Selection.")
-    return attrs.evolve(chosen, reason=f"{chosen.reason} (set by {config.origin})")
+    return chosen._replace(reason=f"{chosen.reason} (set by {config.origin})")
 
 
 def fall_back(config: Config, failed: Selection, error: RaxeError) -> Selection:

@@ -14,8 +14,9 @@ import attrs
 
 from raxe_core.detector import DetectionResult, Span
 from raxe_core.errors import ModelLoadError, RaxeError, RuntimeUnavailableError
+from raxe_core.explanation import Explanation, word_groups
 from raxe_core.manifest import InputSpec, Manifest
-from raxe_core.scoring import HeadValues, judge, threat_probability
+from raxe_core.scoring import HeadValues, judge, threat_log_odds, threat_probability
 
 if TYPE_CHECKING:
     from tokenizers import Encoding, Tokenizer
@@ -84,14 +85,8 @@ class TextDetector:
     def analyze_batch(self, texts: Sequence[str]) -> list[DetectionResult]:
         """Judge texts; ``processing_time_ms`` is each text's share of the whole time."""
         started = time.perf_counter()
-        best: list[_Best | None] = [None] * len(texts)
-        head = self.manifest.outputs.binary
-        for window, values in self._run(texts, self._heads):
-            score = threat_probability(head, values["binary"])
-            known = best[window.text]
-            if known is None or score > known.score:
-                best[window.text] = _Best(score, window, values)
-        results = [self._result(text, found) for text, found in zip(texts, best, strict=True)]
+        decided = self._decide(texts, self._heads)
+        results = [self._result(text, best) for text, best in zip(texts, decided, strict=True)]
         share = (time.perf_counter() - started) * 1e3 / max(len(texts), 1)
         for result in results:
             # The objects are ours alone until they are returned.
@@ -113,25 +108,62 @@ class TextDetector:
             sums[window.text] = [a + b for a, b in zip(known, vector, strict=True)]
         return [_normalized(vector) for vector in sums]
 
+    def explain(self, text: str) -> Explanation:
+        """Return the window that decided, and the weight of each of its words; see Explanation.
+
+        It costs as much as judging up to 65 windows.
+        """
+        forward = self._opened()
+        head = self.manifest.outputs.binary
+        (best,) = self._decide((text,), ("binary",))
+        groups = word_groups(best.window.encoding, text, best.window.base)
+        without = forward([group.rest for group in groups], ("binary",)) if groups else ()
+        whole = threat_log_odds(head, best.values["binary"])
+        weights = [
+            (group.span, whole - threat_log_odds(head, values["binary"]))
+            for group, values in zip(groups, without, strict=True)
+        ]
+        weights.sort(key=lambda item: -item[1])
+        return Explanation(_span(best.window, len(text)), best.score, tuple(weights))
+
+    @property
+    def vocabulary_size(self) -> int:
+        """The number of tokens that the tokenizer knows."""
+        return self._tokenizer.get_vocab_size(with_added_tokens=True)
+
     def close(self) -> None:
         """Free the model's memory; closing twice is fine."""
         if self._forward is not None:
             self._forward = None
             self._release()
 
+    def _opened(self) -> Forward:
+        forward = self._forward
+        if forward is None:
+            raise RaxeError(f"The detector of model {self.model_id} is closed. Create a new one.")
+        return forward
+
+    def _decide(self, texts: Sequence[str], heads: Sequence[str]) -> list[_Best]:
+        """Return each text's window with the highest score; an empty text has a window too."""
+        best: dict[int, _Best] = {}
+        head = self.manifest.outputs.binary
+        for window, values in self._run(texts, heads):
+            score = threat_probability(head, values["binary"])
+            known = best.get(window.text)
+            if known is None or score > known.score:
+                best[window.text] = _Best(score, window, values)
+        return [best[number] for number in range(len(texts))]
+
     def _run(
         self, texts: Sequence[str], heads: Sequence[str]
     ) -> Iterator[tuple[_Window, HeadValues]]:
         """Run the model over every window of every text."""
-        if self._forward is None:
-            raise RaxeError(f"The detector of model {self.model_id} is closed. Create a new one.")
+        forward = self._opened()
         windows = itertools.chain.from_iterable(
             self._windows(number, text) for number, text in enumerate(texts)
         )
         while block := list(itertools.islice(windows, BLOCK_WINDOWS)):
-            yield from zip(
-                block, self._forward([w.encoding.ids for w in block], heads), strict=True
-            )
+            yield from zip(block, forward([w.encoding.ids for w in block], heads), strict=True)
 
     def _windows(self, number: int, text: str) -> Iterator[_Window]:
         for base in range(
@@ -152,8 +184,7 @@ class TextDetector:
             # Half a surrogate pair is no character; the model gets the replacement character.
             return self._tokenizer.encode(text.encode("utf-8", "replace").decode("utf-8"))
 
-    def _result(self, text: str, best: _Best | None) -> DetectionResult:
-        assert best is not None  # every text, an empty one too, has a window
+    def _result(self, text: str, best: _Best) -> DetectionResult:
         outputs, window = self.manifest.outputs, best.window
         evidence = None
         if best.score >= outputs.binary.threshold:

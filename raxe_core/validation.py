@@ -108,7 +108,7 @@ def _runtime_available(model: Model, host: PluginHost, loaded: list[Detector]) -
         raise
     except RaxeError:
         pass
-    return model.requirements.runtime
+    return model.runtime
 
 
 def _can_load(model: Model, host: PluginHost, loaded: list[Detector]) -> str:

@@ -11,7 +11,8 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
-from raxe_core.bundle import bundle_filename, pack
+from raxe_core.bundle import pack
+from raxe_core.discovery import bundle_filename
 
 WORDS = {
     "ignore": 3.0,

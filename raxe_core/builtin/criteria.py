@@ -15,24 +15,25 @@ from raxe_core.records import Criteria
 
 def latency(model: Model) -> float | None:
     """Minus the P95 latency in ms."""
-    p95 = model.performance.p95_latency_ms
+    p95 = model.figure("performance", "p95_latency_ms")
     return None if p95 is None else -p95
 
 
 def accuracy(model: Model) -> float | None:
     """The binary F1, 0 to 1."""
-    return model.accuracy.binary_f1
+    return model.figure("accuracy", "binary_f1")
 
 
 def memory(model: Model) -> float | None:
     """Minus the memory in MB."""
-    used = model.performance.memory_mb
+    used = model.figure("performance", "memory_mb")
     return None if used is None else -used
 
 
 def balanced(model: Model) -> float | None:
     """F1 - 0.05 x log2(1 + P95 / 10 ms): each doubling of 10 ms + P95 costs five points of F1."""
-    f1, p95 = model.accuracy.binary_f1, model.performance.p95_latency_ms
+    f1 = accuracy(model)
+    p95 = model.figure("performance", "p95_latency_ms")
     return None if f1 is None or p95 is None else f1 - 0.05 * math.log2(1 + p95 / 10)
 
 

@@ -11,7 +11,6 @@ import click
 from raxe_core.cli.output import echo_json, format_table, percent, warn, warn_of_problems
 from raxe_core.config import load_config
 from raxe_core.errors import BundleError, RaxeError
-from raxe_core.metadata import unstructure
 from raxe_core.model import Model
 from raxe_core.registry import ModelRegistry
 from raxe_core.safe_text import safe_text
@@ -81,7 +80,7 @@ def as_dict(model: Model) -> dict[str, Any]:
     """Return a model as JSON types: its metadata, and where it stands."""
     path = model.bundle_path
     return {
-        **unstructure(model.metadata),
+        **model.metadata_json,
         "status": model.status,
         "source": model.source,
         "path": None if path is None else str(path),
@@ -91,15 +90,15 @@ def as_dict(model: Model) -> dict[str, Any]:
 
 def _table(registry: ModelRegistry, models: list[Model]) -> str:
     valid = [model for model in models if model.is_valid]
-    fastest = _best(valid, lambda model: model.performance.p95_latency_ms, min)
-    sharpest = _best(valid, lambda model: model.accuracy.binary_f1, max)
+    fastest = _best(valid, _p95, min)
+    sharpest = _best(valid, _f1, max)
     try:
         recommended = registry.get_best_model("balanced").model_id
     except RaxeError:  # nothing to recommend
         recommended = None
     rows = []
     for model in models:
-        latency, accuracy = _ms(model.performance.p95_latency_ms), percent(model.accuracy.binary_f1)
+        latency, accuracy = _ms(_p95(model)), percent(_f1(model))
         name = safe_text(model.name, 40)
         rows.append(
             [
@@ -113,6 +112,14 @@ def _table(registry: ModelRegistry, models: list[Model]) -> str:
         )
     headers = ["Model", "Name", "Variant", "P95 Latency", "Accuracy", "Status"]
     return format_table(headers, rows)
+
+
+def _p95(model: Model) -> float | None:
+    return model.figure("performance", "p95_latency_ms")
+
+
+def _f1(model: Model) -> float | None:
+    return model.figure("accuracy", "binary_f1")
 
 
 def _best(models: Iterable[Model], figure: Any, choose: Any) -> str | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import attrs
 import click
 
 from raxe_core.cli.lazy import LazyGroup
@@ -39,7 +38,7 @@ def list_plugins(as_json: bool) -> None:
     """
     host = PluginHost()
     if as_json:
-        echo_json([attrs.asdict(info) for info in host.plugins])
+        echo_json([info._asdict() for info in host.plugins])
     elif not host.plugins:
         click.echo("No plugins are installed. Install some: pip install raxe-onnx raxe-l2")
     else:

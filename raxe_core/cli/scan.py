@@ -10,7 +10,7 @@ import click
 
 from raxe_core.cli.output import echo_json, warn
 from raxe_core.client import Raxe, ScanResult
-from raxe_core.errors import UsageError
+from raxe_core.errors import NoModelError, RaxeError, UsageError
 from raxe_core.files import read_regular
 
 MAX_INPUT_BYTES = 64 << 20
@@ -44,8 +44,11 @@ def scan(
       raxe scan --file mail.txt --json
     """
     content = _content(text, path)
-    with Raxe(l2_model=model_id, config_path=config_path) as raxe:
-        result = raxe.scan(content)
+    try:
+        with Raxe(l2_model=model_id, config_path=config_path) as raxe:
+            result = raxe.scan(content)
+    except Exception as error:
+        raise _no_verdict(error) from error
     if result.selection.fallback_from is not None:
         warn(result.selection.reason)
     if as_json:
@@ -53,6 +56,13 @@ def scan(
     else:
         click.echo(_as_text(result))
     sys.exit(1 if result.is_threat else 0)
+
+
+def _no_verdict(error: Exception) -> RaxeError:
+    """Return the error to end with: exit code 1 says "threat", so no error may have it."""
+    if not isinstance(error, RaxeError):
+        return NoModelError(f"The model failed: {type(error).__name__}: {error}.")
+    return NoModelError(str(error)) if error.exit_code == 1 else error
 
 
 def _content(text: str | None, path: Path | None) -> str:

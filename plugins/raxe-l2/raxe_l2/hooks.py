@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from raxe_core import Model, discover_folder, hookimpl
+from raxe_core import discover_folder, hookimpl
+
+if TYPE_CHECKING:
+    from raxe_core import Model
 
 RAXE_API = 1
 
