@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+from click.testing import CliRunner, Result
 
 sys.path.insert(0, str(Path(__file__).parent / "tests"))
+
+if TYPE_CHECKING:
+    from plugin_source import Site
+
+RunRaxe = Callable[..., Result]
 
 
 @pytest.fixture(autouse=True)
@@ -27,8 +35,50 @@ def _own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monk
 
 @pytest.fixture
 def home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """An empty RAXE_HOME whose place the test knows."""
+    """An empty RAXE_HOME whose place the test knows, and no plugin but the ONNX runtime."""
     folder = tmp_path / "home"
     (folder / "models").mkdir(parents=True)
     monkeypatch.setenv("RAXE_HOME", str(folder))
+    monkeypatch.setenv("RAXE_PLUGINS", "raxe-onnx")
     return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bundle of the tiny model, ``v9.0_tiny``; not to be changed."""
+    from tiny_model import write_bundle
+
+    return write_bundle(tmp_path_factory.mktemp("tiny"))
+
+
+@pytest.fixture
+def dropped_in(home: Path, tiny_bundle: Path) -> Path:
+    """A home whose drop-in folder holds ``v9.0_tiny``; returns the bundle's path."""
+    path = home / "models" / tiny_bundle.name
+    path.write_bytes(tiny_bundle.read_bytes())
+    return path
+
+
+@pytest.fixture
+def raxe() -> RunRaxe:
+    """Run the command line in this process: ``raxe("models", "list").exit_code``."""
+    from raxe_core.cli.main import main
+
+    def run(*arguments: str, stdin: bytes | None = None) -> Result:
+        return CliRunner().invoke(main, arguments, input=stdin)
+
+    return run
+
+
+@pytest.fixture
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
+    """A folder on ``sys.path`` to install plugins into."""
+    from plugin_source import Site
+
+    folder = tmp_path / "site"
+    folder.mkdir()
+    monkeypatch.syspath_prepend(folder)
+    made = Site(folder)
+    yield made
+    for name in made.modules:
+        sys.modules.pop(name, None)

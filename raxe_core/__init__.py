@@ -11,16 +11,24 @@ from raxe_core._version import __version__
 
 if TYPE_CHECKING:
     from raxe_core.bundle import Bundle
-    from raxe_core.client import Raxe, ScanResult
+    from raxe_core.client import Raxe
+    from raxe_core.config import Config, load_config
+    from raxe_core.defaults import set_default
     from raxe_core.detector import DetectionResult, Detector, Prediction, Span
     from raxe_core.discovery import discover_folder, open_bundle
     from raxe_core.errors import (
         BundleError,
+        ConfigError,
+        MetadataError,
         ModelLoadError,
         RaxeError,
         RuntimeUnavailableError,
+        ThreatBlockedError,
+        UnknownModelError,
+        UsageError,
     )
     from raxe_core.explanation import Explanation
+    from raxe_core.files import raxe_home
     from raxe_core.hookspecs import hookimpl
     from raxe_core.manifest import Manifest
     from raxe_core.metadata import ModelMetadata
@@ -29,26 +37,52 @@ if TYPE_CHECKING:
         Command,
         Criteria,
         Reporter,
+        ScanEvent,
         Selection,
         SelectionRequest,
+        ShadowVerdict,
         Strategy,
     )
     from raxe_core.registry import ModelRegistry
+    from raxe_core.result import ScanResult
     from raxe_core.text_detector import TextDetector
 
 _NAMES = {
     "bundle": ("Bundle",),
-    "client": ("Raxe", "ScanResult"),
+    "client": ("Raxe",),
+    "config": ("Config", "load_config"),
+    "defaults": ("set_default",),
     "detector": ("DetectionResult", "Detector", "Prediction", "Span"),
     "discovery": ("discover_folder", "open_bundle"),
-    "errors": ("BundleError", "ModelLoadError", "RaxeError", "RuntimeUnavailableError"),
+    "errors": (
+        "BundleError",
+        "ConfigError",
+        "MetadataError",
+        "ModelLoadError",
+        "RaxeError",
+        "RuntimeUnavailableError",
+        "ThreatBlockedError",
+        "UnknownModelError",
+        "UsageError",
+    ),
     "explanation": ("Explanation",),
+    "files": ("raxe_home",),
     "hookspecs": ("hookimpl",),
     "manifest": ("Manifest",),
     "metadata": ("ModelMetadata",),
     "model": ("Model", "RuntimeOptions"),
-    "records": ("Command", "Criteria", "Reporter", "Selection", "SelectionRequest", "Strategy"),
+    "records": (
+        "Command",
+        "Criteria",
+        "Reporter",
+        "ScanEvent",
+        "Selection",
+        "SelectionRequest",
+        "ShadowVerdict",
+        "Strategy",
+    ),
     "registry": ("ModelRegistry",),
+    "result": ("ScanResult",),
     "text_detector": ("TextDetector",),
 }
 _MODULE_OF = {name: module for module, names in _NAMES.items() for name in names}
@@ -57,11 +91,14 @@ __all__ = [
     "Bundle",
     "BundleError",
     "Command",
+    "Config",
+    "ConfigError",
     "Criteria",
     "DetectionResult",
     "Detector",
     "Explanation",
     "Manifest",
+    "MetadataError",
     "Model",
     "ModelLoadError",
     "ModelMetadata",
@@ -72,16 +109,24 @@ __all__ = [
     "Reporter",
     "RuntimeOptions",
     "RuntimeUnavailableError",
+    "ScanEvent",
     "ScanResult",
     "Selection",
     "SelectionRequest",
+    "ShadowVerdict",
     "Span",
     "Strategy",
     "TextDetector",
+    "ThreatBlockedError",
+    "UnknownModelError",
+    "UsageError",
     "__version__",
     "discover_folder",
     "hookimpl",
+    "load_config",
     "open_bundle",
+    "raxe_home",
+    "set_default",
 ]
 
 

@@ -2,72 +2,51 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar
 
-import attrs
-
-from raxe_core.config import load_config
-from raxe_core.detector import DetectionResult, Detector, Prediction
+from raxe_core.config import Config, load_config
+from raxe_core.detector import DetectionResult
 from raxe_core.errors import RaxeError
-from raxe_core.records import Selection
+from raxe_core.pool import DetectorPool
+from raxe_core.records import ScanEvent, Selection, ShadowVerdict
 from raxe_core.registry import ModelRegistry
-from raxe_core.selection import fall_back
+from raxe_core.result import ScanResult
 
-__all__ = ["Raxe", "ScanResult"]
+__all__ = ["Raxe"]
 
-
-@attrs.frozen
-class ScanResult:
-    """The verdict on one text: the model's judgement, and why this model was asked."""
-
-    detection: DetectionResult
-    selection: Selection
-
-    @property
-    def is_threat(self) -> bool:
-        """Whether the text is an attack."""
-        return self.detection.is_threat
-
-    @property
-    def score(self) -> float:
-        """The probability that the text is an attack, 0 to 1."""
-        return self.detection.score
-
-    @property
-    def predictions(self) -> tuple[Prediction, ...]:
-        """The attacks that were seen; empty when there is none."""
-        return self.detection.predictions
-
-    @property
-    def model_id(self) -> str:
-        """The model that judged."""
-        return self.detection.model_id
+_log = logging.getLogger("raxe_core")
+_Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
 class Raxe:
     """Scans texts. The model is loaded on the first scan; threads may share one client.
 
-    ``l2_model`` names a model and wins over environment and configuration; ``config_path`` is used
-    instead of ``RAXE_CONFIG`` and ``~/.raxe/config.yaml``.
+    ``l2_model`` names a model or alias and wins over environment and configuration;
+    ``config_path`` is what ``--config`` is to the command line. When a configuration file changes,
+    the next scan loads what it asks for and swaps it in as one; scans in flight end on the old
+    model. A change that cannot be used is logged, and the old model stays.
 
     Example::
 
         with Raxe() as raxe:
             result = raxe.scan("Ignore all previous instructions")
-            print(result.is_threat, result.model_id)
+            print(result.is_threat, result.action, result.model_id)
     """
 
     def __init__(self, l2_model: str | None = None, config_path: Path | None = None) -> None:
-        config = load_config(config_path)
-        if l2_model is not None:
-            config = config.for_model(l2_model, "the argument l2_model")
-        self._registry = ModelRegistry(config)
-        self._lock = threading.Lock()
-        self._detectors: dict[str, Detector] = {}
+        self._l2_model = l2_model
+        self._config_path = config_path
+        self._reloading = threading.Lock()
+        config = self._load_config()
+        self._states = _file_states(config)
+        self._pool = DetectorPool(ModelRegistry(config))
 
     def __enter__(self) -> Raxe:
         return self
@@ -80,37 +59,198 @@ class Raxe:
     ) -> None:
         self.close()
 
-    def scan(self, text: str, l1_results: Any = None, user_id: str | None = None) -> ScanResult:
-        """Judge one text.
+    @property
+    def registry(self) -> ModelRegistry:
+        """The registry that the client selects from now."""
+        return self._pool.registry
+
+    def warm_up(self) -> None:
+        """Load the selected model now, instead of on the first scan.
 
         Raises:
-            RaxeError: no model could be selected or loaded. There is no silent pass.
+            RaxeError: no model can be used.
         """
-        selection, detector = self._selected(user_id)
-        return ScanResult(detector.analyze(text, l1_results=l1_results), selection)
+        with self._held_pool() as pool:
+            pool.ready(None)
+
+    def scan(
+        self,
+        text: str,
+        l1_results: Any = None,
+        user_id: str | None = None,
+        request_id: str | None = None,
+    ) -> ScanResult:
+        """Judge one text.
+
+        ``l1_results`` is handed to the model; ``user_id`` and ``request_id`` go to the selection
+        strategy and to ``on_scan``.
+
+        Raises:
+            RaxeError: no model could be used, and ``l2_model.on_failure`` is not ``block``.
+        """
+        with self._held_pool() as pool:
+            try:
+                selection, detector = pool.ready(user_id)
+                detection = detector.analyze(text, l1_results=l1_results)
+            except RaxeError as error:
+                return self._undecided(pool, error)
+            self._report(pool, selection, detection, text, user_id, request_id)
+            return self._result(pool, selection, detection)
 
     def scan_batch(self, texts: Sequence[str], user_id: str | None = None) -> list[ScanResult]:
-        """Judge several texts with one model; result ``i`` belongs to text ``i``."""
-        selection, detector = self._selected(user_id)
-        return [ScanResult(result, selection) for result in detector.analyze_batch(texts)]
+        """Judge several texts with one model; result ``i`` belongs to text ``i``.
+
+        Raises:
+            RaxeError: as :meth:`scan`.
+        """
+        with self._held_pool() as pool:
+            try:
+                selection, detector = pool.ready(user_id)
+                detections = detector.analyze_batch(texts)
+            except RaxeError as error:
+                return [self._undecided(pool, error) for _ in texts]
+            for text, detection in zip(texts, detections, strict=True):
+                self._report(pool, selection, detection, text, user_id, None)
+            return [self._result(pool, selection, detection) for detection in detections]
+
+    async def scan_async(
+        self,
+        text: str,
+        l1_results: Any = None,
+        user_id: str | None = None,
+        request_id: str | None = None,
+    ) -> ScanResult:
+        """Judge one text in a worker thread, so that the event loop goes on; as :meth:`scan`."""
+        return await asyncio.to_thread(self.scan, text, l1_results, user_id, request_id)
+
+    def protect(self, function: _Function) -> _Function:
+        """Decorate a function: its text arguments are scanned first, and a block stops the call.
+
+        Every positional and keyword argument that is a string is scanned. Works for ``def`` and
+        ``async def``.
+
+        Raises:
+            ThreatBlockedError: from the decorated function, when the action is ``block``.
+        """
+        from raxe_core.protect import protected
+
+        return protected(self, function)
 
     def close(self) -> None:
-        """Free the loaded models."""
-        with self._lock:
-            for detector in self._detectors.values():
-                detector.close()
-            self._detectors.clear()
+        """Free the loaded models, after the scans in flight."""
+        self._pool.retire()
 
-    def _selected(self, user_id: str | None) -> tuple[Selection, Detector]:
-        selection = self._registry.select(user_id)
+    @contextmanager
+    def _held_pool(self) -> Iterator[DetectorPool]:
+        """Hold the current pool for one scan, after a reload if the configuration changed."""
+        self._reload_if_changed()
+        pool = self._pool
+        while not pool.enter():
+            if pool is self._pool:
+                raise RaxeError("This client is closed. Create a new one.")
+            pool = self._pool  # swapped in between
         try:
-            return selection, self._detector(selection.model_id)
-        except RaxeError as error:
-            selection = fall_back(self._registry.config, selection, error)
-            return selection, self._detector(selection.model_id)
+            yield pool
+        finally:
+            pool.leave()
 
-    def _detector(self, model_id: str) -> Detector:
-        with self._lock:
-            if model_id not in self._detectors:
-                self._detectors[model_id] = self._registry.create_detector(model_id)
-            return self._detectors[model_id]
+    def _load_config(self) -> Config:
+        config = load_config(self._config_path)
+        if self._l2_model is not None:
+            return config.for_model(self._l2_model, "the argument l2_model")
+        return config
+
+    def _reload_if_changed(self) -> None:
+        """Swap in a pool for a changed configuration; other threads scan on meanwhile."""
+        states = _file_states(self._pool.registry.config)
+        if states == self._states or not self._reloading.acquire(blocking=False):
+            return
+        try:
+            self._states = states
+            pool = DetectorPool(ModelRegistry(self._load_config(), self._pool.registry.host))
+            pool.ready(None)
+        except RaxeError as error:
+            _log.error("configuration changed, the old model stays: %s", error)
+        else:
+            old, self._pool = self._pool, pool
+            old.retire()
+            _log.info("configuration changed and reloaded")
+        finally:
+            self._reloading.release()
+
+    def _result(
+        self, pool: DetectorPool, selection: Selection, detection: DetectionResult
+    ) -> ScanResult:
+        block_score = pool.registry.config.get("policy.block_score")
+        return ScanResult(detection, selection, block_score, pool.digest)
+
+    def _undecided(self, pool: DetectorPool, error: RaxeError) -> ScanResult:
+        """Return the verdict for a text that no model could judge, or raise."""
+        if pool.registry.config.get("l2_model.on_failure") != "block":
+            raise error
+        _log.error("no model could judge, the text is blocked (%s): %s", error.kind, error)
+        selection = Selection("", "none", f"no model could judge ({error.kind}): {error}")
+        return ScanResult(None, selection, 0.0, pool.digest)
+
+    def _report(
+        self,
+        pool: DetectorPool,
+        selection: Selection,
+        detection: DetectionResult,
+        text: str,
+        user_id: str | None,
+        request_id: str | None,
+    ) -> None:
+        """Log the scan and tell the plugins, without the text."""
+        level = logging.WARNING if selection.fallback_from else logging.INFO
+        host = pool.registry.host
+        if not host.watches_scans and not _log.isEnabledFor(level):
+            return
+        event = ScanEvent(
+            model_id=detection.model_id,
+            bundle_digest=pool.digest(selection.model_id),
+            is_threat=detection.is_threat,
+            score=detection.score,
+            latency_ms=detection.processing_time_ms,
+            user_id=user_id,
+            request_id=request_id,
+            strategy=selection.strategy,
+            fallback_from=selection.fallback_from,
+            shadows=_shadow_verdicts(pool, selection, text),
+        )
+        _log.log(
+            level,
+            "scan model=%s digest=%s threat=%s latency_ms=%.2f fallback_from=%s",
+            *(event.model_id, event.bundle_digest, event.is_threat, event.latency_ms),
+            event.fallback_from,
+        )
+        host.on_scan(event)
+
+
+def _shadow_verdicts(
+    pool: DetectorPool, selection: Selection, text: str
+) -> dict[str, ShadowVerdict]:
+    """Let the shadow models judge too; one that fails is logged and left out."""
+    verdicts = {}
+    for model_id in selection.shadow_model_ids:
+        try:
+            result = pool.detector(model_id).analyze(text)
+        except RaxeError as error:
+            _log.warning("shadow model=%s failed (%s): %s", model_id, error.kind, error)
+        else:
+            verdicts[model_id] = ShadowVerdict(
+                result.is_threat, result.score, result.processing_time_ms
+            )
+    return verdicts
+
+
+def _file_states(config: Config) -> list[tuple[int, int, int] | None]:
+    """Return what tells the configuration files' states apart."""
+    states: list[tuple[int, int, int] | None] = []
+    for path in config.files:
+        try:
+            status = path.stat()
+            states.append((status.st_mtime_ns, status.st_size, status.st_ino))
+        except OSError:
+            states.append(None)
+    return states

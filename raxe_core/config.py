@@ -1,98 +1,160 @@
-"""Configuration: where each setting comes from, and what it is.
+"""Configuration: what each setting is, and where its value comes from.
 
-An argument wins over an environment variable, that over the file that ``RAXE_CONFIG`` names, that
-over ``$RAXE_HOME/config.yaml`` (``~/.raxe/config.yaml``). Nothing is read from the working folder.
+An argument wins over an environment variable, that over the file that ``--config`` or
+``RAXE_CONFIG`` names, that over ``$RAXE_HOME/config.yaml`` (``~/.raxe/config.yaml``), that over
+the default. Nothing is read from the working folder unasked.
 
 ::
 
     models_path: [/srv/models]        # drop-in folders, beside $RAXE_HOME/models
+    aliases: {production: v1.0_onnx_int8}
     l2_model:
-      selection: auto                 # auto | explicit | a plugin's strategy
+      selection: auto                 # auto | explicit | benchmark | a plugin's strategy
       model_id: v1.0_onnx_int8        # for explicit
       auto_criteria: balanced         # latency | accuracy | balanced | memory | a plugin's
       fallback_model_id: v1.0_pytorch
-      ab_test: {...}                  # read by the plugin that offers this strategy
+      ab_test: {enabled: true, ...}   # a section of its own for each strategy of a plugin
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from raxe_core.errors import ConfigError, did_you_mean
 from raxe_core.files import raxe_home
-from raxe_core.yaml_file import line_of, read_yaml, write_yaml
+from raxe_core.settings import SETTINGS, find_setting
+from raxe_core.yaml_file import line_of, read_yaml
 
-__all__ = ["Config", "load_config", "set_default_model"]
+__all__ = ["Config", "Value", "check_setting", "load_config"]
 
-_TOP_KEYS = ("l2_model", "models_path")
-_L2_KEYS = ("selection", "model_id", "auto_criteria", "fallback_model_id")
+L2 = "l2_model."
+
+
+class Value(NamedTuple):
+    """The value of a setting, and where it comes from."""
+
+    value: Any
+    origin: str
 
 
 class Config(NamedTuple):
     """The settings of one process.
 
-    ``l2_model`` is the section as the file has it, with the environment laid over it; sections in
-    it that are mappings belong to strategies of plugins. ``origin`` names where the model or the
-    criteria was set.
+    ``values`` maps dotted keys to values with their origins; ``path`` is the file that changes are
+    written to; ``files`` are all files that were or would be read.
     """
 
-    l2_model: Mapping[str, Any]
-    search_path: tuple[Path, ...]
+    values: Mapping[str, Value]
     path: Path
-    origin: str
+    files: tuple[Path, ...]
+
+    def get(self, key: str) -> Any:
+        """Return the value of a setting."""
+        return self.values[key].value
+
+    @property
+    def l2_model(self) -> Mapping[str, Any]:
+        """The ``l2_model`` section, with everything laid over it."""
+        return {
+            key.removeprefix(L2): found.value
+            for key, found in self.values.items()
+            if key.startswith(L2) and found.value is not None
+        }
+
+    @property
+    def search_path(self) -> tuple[Path, ...]:
+        """The drop-in folders: our own if it exists, then the environment's, then the file's."""
+        own = raxe_home() / "models"
+        listed = os.environ.get("RAXE_MODELS_PATH", "").split(os.pathsep)
+        named = [Path(folder) for folder in [*listed, *self.get("models_path")] if folder]
+        folders = ([own] if own.is_dir() else []) + [folder.expanduser() for folder in named]
+        return tuple(dict.fromkeys(folders))
 
     def for_model(self, model_id: str, origin: str) -> Config:
         """Return these settings with one model selected explicitly."""
-        section = {**self.l2_model, "selection": "explicit", "model_id": model_id}
-        return self._replace(l2_model=section, origin=origin)
+        return self._selecting(origin, selection="explicit", model_id=model_id)
+
+    def for_criteria(self, criteria: str, origin: str) -> Config:
+        """Return these settings with the best model by ``criteria`` selected."""
+        return self._selecting(origin, selection="auto", auto_criteria=criteria)
+
+    def _selecting(self, origin: str, **changes: str) -> Config:
+        """Lay changes over ``l2_model``, without the plugins' strategies they are to win over."""
+        kept = {key: found for key, found in self.values.items() if find_setting(key) is not None}
+        changed = {f"{L2}{key}": Value(value, origin) for key, value in changes.items()}
+        return self._replace(values={**kept, **changed})
 
 
 def load_config(path: Path | None = None) -> Config:
-    """Read the configuration; ``path`` is used instead of ``RAXE_CONFIG`` and the default file.
+    """Read the configuration; ``path`` is the file that ``--config`` names.
 
     Raises:
         ConfigError: names file, line and key, or the environment variable.
     """
+    default = raxe_home() / "config.yaml"
     named = path or _path_from_environment("RAXE_CONFIG")
-    file = named or raxe_home() / "config.yaml"
-    if named is not None and not file.exists():
-        raise ConfigError(f"{file}: the configuration file is not there. Mend RAXE_CONFIG.")
-    # Without a file, the YAML library is not even imported.
-    content = _checked(read_yaml(file), file) if file.exists() else {}
-    section = dict(content.get("l2_model") or {})
-    origin = str(file) if section else "default"
+    if named is not None and not named.exists():
+        raise ConfigError(f"{named}: there is no such configuration file. Mend the path.")
+    files = (default,) if named is None else (default, named)
+    values = {setting.key: Value(setting.default, "default") for setting in SETTINGS}
+    for file in files:
+        # Without a file, the YAML library is not even imported.
+        if file.exists():
+            values |= {key: Value(value, str(file)) for key, value in _checked_file(file)}
+    config = Config(values, files[-1], files)
     if criteria := os.environ.get("RAXE_L2_MODEL_CRITERIA"):
-        section |= {"selection": "auto", "auto_criteria": criteria}
-        origin = "RAXE_L2_MODEL_CRITERIA"
-    config = Config(section, _search_path(content.get("models_path") or ()), file, origin)
+        config = config.for_criteria(criteria, "RAXE_L2_MODEL_CRITERIA")
     if model_id := os.environ.get("RAXE_L2_MODEL"):
-        return config.for_model(model_id, "RAXE_L2_MODEL")
+        config = config.for_model(model_id, "RAXE_L2_MODEL")
     return config
 
 
-def set_default_model(model_id: str, path: Path) -> None:
-    """Make ``model_id`` the explicit choice in the file, keeping its comments.
+def check_setting(key: str, value: Any, where: str) -> None:
+    """Check one value; None, which unsets it, fits every setting.
 
     Raises:
-        ConfigError: the file cannot be read or written; it is then as it was.
+        ConfigError: there is no such key, or the value does not fit it.
     """
-    content = _checked(read_yaml(path), path)
-    section = content.setdefault("l2_model", {})
-    section["selection"] = "explicit"
-    section["model_id"] = model_id
-    write_yaml(path, content)
+    setting = find_setting(key)
+    if setting is None:
+        if key.startswith(L2) and key.count(".") > 1:
+            return  # l2_model.NAME.KEY belongs to the strategy NAME, which checks it itself
+        known = [setting.key for setting in SETTINGS]
+        hint = did_you_mean(key, known)
+        raise ConfigError(f"{where}: unknown key {key!r}.{hint} Known: {', '.join(known)}.")
+    whole = value if key == setting.key else {key.removeprefix(f"{setting.key}."): value}
+    if value is not None and not setting.check(whole):
+        raise ConfigError(f"{where}: {key} must be {setting.form}.")
 
 
-def _search_path(configured: Any) -> tuple[Path, ...]:
-    """Return the drop-in folders: our own if it exists, the environment's, the configuration's."""
-    own = raxe_home() / "models"
-    listed = os.environ.get("RAXE_MODELS_PATH", "").split(os.pathsep)
-    named = [Path(folder) for folder in [*listed, *configured] if folder]
-    folders = ([own] if own.is_dir() else []) + [folder.expanduser() for folder in named]
-    return tuple(dict.fromkeys(folders))
+def _checked_file(path: Path) -> Iterator[tuple[str, Any]]:
+    """Yield the dotted keys of a file with their values; null counts as unset."""
+    content = read_yaml(path)
+    sections = {setting.key.partition(".")[0] for setting in SETTINGS if "." in setting.key}
+    for name, value in content.items():
+        where = f"{path}, line {line_of(content, name)}"
+        if name not in sections:
+            if value is not None:
+                check_setting(str(name), value, where)
+                yield str(name), value
+        elif isinstance(value, Mapping):
+            yield from _checked_section(str(name), value, path)
+        elif value is not None:
+            raise ConfigError(f"{where}: {name} must hold keys with values.")
+
+
+def _checked_section(section: str, content: Any, path: Path) -> Iterator[tuple[str, Any]]:
+    for name, value in content.items():
+        key = f"{section}.{name}"
+        if isinstance(value, Mapping) and section == "l2_model" and find_setting(key) is None:
+            yield key, value  # the section of a plugin's strategy
+        else:
+            check_setting(key, value, f"{path}, line {line_of(content, name)}")
+            if value is not None:
+                yield key, value
 
 
 def _path_from_environment(variable: str) -> Path | None:
@@ -100,40 +162,3 @@ def _path_from_environment(variable: str) -> Path | None:
     if value and "\0" in value:
         raise ConfigError(f"{variable} holds a NUL character. Set it to a path.")
     return Path(value) if value else None
-
-
-def _checked(content: Any, path: Path) -> Any:
-    """Refuse unknown keys and wrong types, naming the line."""
-    for key in content:
-        if key not in _TOP_KEYS:
-            raise _unknown(content, key, path, _TOP_KEYS)
-    folders = content.get("models_path")
-    if folders is not None and not _is_list_of_text(folders):
-        line = line_of(content, "models_path")
-        raise ConfigError(f"{path}, line {line}: models_path must be a list of folders.")
-    section = content.get("l2_model")
-    if section is None:
-        return content
-    if not isinstance(section, Mapping):
-        line = line_of(content, "l2_model")
-        raise ConfigError(f"{path}, line {line}: l2_model must hold keys with values.")
-    for key, value in section.items():
-        if isinstance(value, Mapping):
-            continue  # the section of a strategy
-        if key not in _L2_KEYS:
-            raise _unknown(section, key, path, _L2_KEYS)
-        if value is not None and not isinstance(value, str):
-            line = line_of(section, key)
-            raise ConfigError(f"{path}, line {line}: l2_model.{key} must be a string.")
-    return content
-
-
-def _is_list_of_text(value: Any) -> bool:
-    return isinstance(value, list) and all(isinstance(item, str) for item in value)
-
-
-def _unknown(mapping: Any, key: Any, path: Path, known: tuple[str, ...]) -> ConfigError:
-    return ConfigError(
-        f"{path}, line {line_of(mapping, key)}: unknown key {key!r}."
-        f"{did_you_mean(str(key), known)} Known: {', '.join(known)}."
-    )

@@ -44,8 +44,9 @@ def discover_folder(folder: Path, source: str) -> list[Model]:
             path for path in folder.iterdir() if path.suffix == ".raxe" and path.name[0] != "."
         )
         sidecars = sorted((folder / "metadata").glob("*.json"))
-    except OSError as error:
-        reason = f"{folder}: cannot be read: {error.strerror}. Mend the path, or remove it."
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        why = getattr(error, "strerror", error)
+        reason = f"{folder}: cannot be read: {why}. Mend the path, or remove it."
         return [_broken(folder.name or str(folder), source, None, reason)]
     with Index(folder) as index:
         models = [_indexed(path, source, index) for path in bundles]

@@ -10,11 +10,13 @@
     │   └── DatasetError            a file of prompts cannot be used
     ├── InvalidModelError       what stands in the model's files is wrong
     │   ├── MetadataError           metadata does not fit its schema
-    │   └── BundleError             the .raxe file is damaged or breaks the format
+    │   ├── BundleError             the .raxe file is damaged or breaks the format
+    │   └── ModelLoadError          the runtime could not load the model
+    │       └── LoadTimeoutError        loading it took too long
     ├── RuntimeUnavailableError the runtime of a model is not installed
-    ├── ModelLoadError          the runtime could not load the model
     ├── NoModelError            no model is left to select from
-    └── PluginError             a plugin failed, or two plugins claim the same thing
+    ├── PluginError             a plugin failed, or two plugins claim the same thing
+    └── ThreatBlockedError      Raxe.protect stopped a call
 
 Each message says what is wrong, where, and what to do next.
 """
@@ -22,18 +24,24 @@ Each message says what is wrong, where, and what to do next.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from raxe_core.result import ScanResult
 
 __all__ = [
     "BundleError",
     "ConfigError",
     "DatasetError",
     "InvalidModelError",
+    "LoadTimeoutError",
     "MetadataError",
     "ModelLoadError",
     "NoModelError",
     "PluginError",
     "RaxeError",
     "RuntimeUnavailableError",
+    "ThreatBlockedError",
     "UnknownModelError",
     "UnknownNameError",
     "UsageError",
@@ -45,10 +53,12 @@ class RaxeError(Exception):
     """Base class of all errors that raxe raises on purpose.
 
     ``exit_code`` is what the command line exits with: 1 for an invalid model, 2 for everything
-    that the user, the configuration or the machine has to mend first.
+    that the user, the configuration or the machine has to mend first. ``kind`` is the sort of
+    failure in two words, for logs and for the reason of a fallback.
     """
 
     exit_code = 2
+    kind = "other error"
 
 
 class UsageError(RaxeError):
@@ -57,6 +67,8 @@ class UsageError(RaxeError):
 
 class UnknownModelError(UsageError):
     """No model has this id."""
+
+    kind = "unknown model"
 
 
 class UnknownNameError(UsageError):
@@ -75,6 +87,7 @@ class InvalidModelError(RaxeError):
     """What stands in the model's files is wrong."""
 
     exit_code = 1
+    kind = "invalid bundle"
 
 
 class MetadataError(InvalidModelError):
@@ -88,9 +101,19 @@ class BundleError(InvalidModelError):
 class RuntimeUnavailableError(RaxeError):
     """The runtime of a model is not installed; the message carries the pip line."""
 
+    kind = "missing runtime"
+
 
 class ModelLoadError(InvalidModelError):
     """The runtime could not load the model."""
+
+    kind = "failed load"
+
+
+class LoadTimeoutError(ModelLoadError):
+    """Loading the model took longer than ``l2_model.load_timeout_s``."""
+
+    kind = "time-out"
 
 
 class NoModelError(RaxeError):
@@ -99,6 +122,19 @@ class NoModelError(RaxeError):
 
 class PluginError(RaxeError):
     """A plugin failed, or two plugins claim the same thing."""
+
+    kind = "failed plugin"
+
+
+class ThreatBlockedError(RaxeError):
+    """A function under ``Raxe.protect`` got a text to block; ``result`` is the verdict."""
+
+    kind = "blocked threat"
+
+    def __init__(self, result: ScanResult) -> None:
+        families = ", ".join(result.families) or "undecided"
+        super().__init__(f"The text was blocked as a threat ({families}).")
+        self.result = result
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

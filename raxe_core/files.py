@@ -11,7 +11,7 @@ from pathlib import Path
 
 from raxe_core.errors import ConfigError
 
-__all__ = ["atomic_write", "open_regular", "raxe_home", "read_regular", "replacing"]
+__all__ = ["atomic_write", "locked", "open_regular", "raxe_home", "read_regular", "replacing"]
 
 
 def raxe_home() -> Path:
@@ -85,6 +85,31 @@ def replacing(path: Path) -> Iterator[Path]:
         raise
     if hasattr(os, "O_DIRECTORY"):  # make the rename itself durable, where the system can
         _sync(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold the lock of ``path`` around a read and a write, against other processes and threads.
+
+    The system frees the lock when its owner dies.
+
+    Raises:
+        ConfigError: another process held it for 10 seconds, or the folder cannot be written.
+    """
+    from filelock import FileLock, Timeout
+
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(path.with_name(f".{path.name}.lock"), timeout=10)
+        lock.acquire()
+    except Timeout:
+        raise ConfigError(f"{path}: another process is changing it. Try again.") from None
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be locked: {error.strerror or error}.") from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def atomic_write(path: Path, data: bytes) -> None:

@@ -33,7 +33,7 @@ import pluggy
 if TYPE_CHECKING:
     from raxe_core.detector import Detector
     from raxe_core.model import Model, RuntimeOptions
-    from raxe_core.records import Command, Criteria, Reporter, Strategy
+    from raxe_core.records import Command, Criteria, Reporter, ScanEvent, Strategy
 
 __all__ = ["API_VERSION", "ENTRY_POINT_GROUP", "RaxeSpec", "hookimpl"]
 
@@ -178,4 +178,25 @@ class RaxeSpec:
             @hookimpl
             def commands():
                 yield Command("hello", "Say hello.", "my_plugin.cli:hello")
+        """
+
+    @hookspec
+    def on_scan(self, event: ScanEvent) -> None:
+        """See one scan of the client, after it was answered; the text is not part of it.
+
+        It is called in the thread of the scan, so it must be quick. What it raises is logged and
+        changes no answer.
+
+        Example::
+
+            from raxe_core import hookimpl
+
+            RAXE_API = 1
+            threats = []
+
+
+            @hookimpl
+            def on_scan(event):
+                if event.is_threat:
+                    threats.append((event.model_id, event.latency_ms))
         """

@@ -57,7 +57,7 @@ class Index:
         if not isinstance(entry, dict) or entry.get("files") != [_state(bundle), _state(sidecar)]:
             return None
         found = entry.get("found")
-        if not isinstance(found, dict):
+        if not isinstance(found, dict) or found.keys() != {"metadata", "problem"}:
             return None
         self._seen[bundle.name] = entry
         return found

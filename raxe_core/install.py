@@ -5,8 +5,8 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from raxe_core.bundle import Bundle, pack
-from raxe_core.discovery import bundle_filename, model_from_file
+from raxe_core.bundle import pack
+from raxe_core.discovery import bundle_filename, model_from_file, open_bundle
 from raxe_core.errors import BundleError, UsageError
 from raxe_core.files import raxe_home, replacing
 from raxe_core.model import Model
@@ -63,10 +63,10 @@ def _copy(source: Path, folder: Path, replace: bool) -> Path:
         raise BundleError(model.problem)
     path = folder / bundle_filename(model.model_id)
     _refuse_to_overwrite(path, replace)
+    with open_bundle(model) as bundle:  # this checks the checksum, too
+        bundle.verify()
     with replacing(path) as temporary:
         shutil.copyfile(source, temporary)
-        with Bundle(temporary) as bundle:
-            bundle.verify()
         sidecar = source.parent / "metadata" / f"{model.model_id}.json"
         if sidecar.exists():
             with replacing(folder / "metadata" / sidecar.name) as temporary_sidecar:

@@ -152,7 +152,7 @@ class ModelMetadata:
     """
 
     model_id: str = _text(_MODEL_ID)
-    name: str = _text()
+    name: str = _text(re.compile(r"(?s).+"))
     version: str = _text(re.compile(r"\d+(\.\d+){0,3}([-+.a-z0-9]{0,40})"))
     variant: str = _text(re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"))
     description: str = _text(default="")

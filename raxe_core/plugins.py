@@ -28,7 +28,7 @@ from raxe_core.errors import (
 )
 from raxe_core.hookspecs import API_VERSION, ENTRY_POINT_GROUP, RaxeSpec
 from raxe_core.model import Model, RuntimeOptions
-from raxe_core.records import Command, Criteria, Reporter, Strategy
+from raxe_core.records import Command, Criteria, Reporter, ScanEvent, Strategy
 
 if TYPE_CHECKING:
     from raxe_core.detector import Detector
@@ -117,6 +117,10 @@ class PluginHost:
         """Return the reporter of this name; raises as :meth:`criteria`."""
         return self._named("reporters", Reporter, "reporter", name)
 
+    def command(self, name: str) -> Command:
+        """Return the command of this name; raises as :meth:`criteria`."""
+        return self._named("commands", Command, "command", name)
+
     def commands(self) -> list[Command]:
         """Return the commands that plugins add, sorted by name."""
         commands = [command for _, command in self._collect("commands", Command)]
@@ -132,6 +136,34 @@ class PluginHost:
         names = " and ".join(name for name, _ in claimants)
         return f"{names} both claim the runtime {runtime!r}; block one with RAXE_PLUGINS_BLOCK"
 
+    @property
+    def watches_scans(self) -> bool:
+        """Whether a plugin implements ``on_scan``."""
+        return bool(self._manager.hook.on_scan.get_hookimpls())
+
+    def on_scan(self, event: ScanEvent) -> None:
+        """Tell the plugins of a scan; a plugin's fault is noted and changes nothing."""
+        for implementation in self._manager.hook.on_scan.get_hookimpls():
+            try:
+                _call(implementation, {"event": event})
+            except KeyboardInterrupt:
+                raise
+            except BaseException as error:
+                name = implementation.plugin_name.partition(":")[0]
+                self._note(PluginProblem(name, "on_scan", _reason(error)))
+
+    def require_runtime(self, model: Model) -> None:
+        """Raise if no plugin, or more than one, runs the model.
+
+        Raises:
+            RuntimeUnavailableError: no plugin claims the runtime.
+            PluginError: two plugins claim it.
+        """
+        problem = self.runtime_problem(model.runtime)
+        if problem is not None:
+            kind = PluginError if self._runtimes.get(model.runtime) else RuntimeUnavailableError
+            raise kind(f"Model {model.model_id}: {problem}.")
+
     def create_detector(self, model: Model, options: RuntimeOptions) -> Detector:
         """Load a model with the one plugin that claims its runtime.
 
@@ -140,12 +172,8 @@ class PluginHost:
             PluginError: two plugins claim it, or the plugin broke its contract.
             ModelLoadError: the runtime could not load the model.
         """
-        runtime = model.runtime
-        problem = self.runtime_problem(runtime)
-        if problem is not None:
-            kind = PluginError if self._runtimes.get(runtime) else RuntimeUnavailableError
-            raise kind(f"Model {model.model_id}: {problem}.")
-        name, module = self._runtimes[runtime][0]
+        self.require_runtime(model)
+        name, module = self._runtimes[model.runtime][0]
         from raxe_core.detector import Detector
 
         implementation = self._implementation(module, "create_detector")
@@ -193,14 +221,15 @@ class PluginHost:
             reason = f"declares RAXE_API = {api!r}, this raxe-core offers {API_VERSION}"
             return info._replace(status="incompatible", reason=reason)
         name = f"{info.distribution}:{info.entry_point}"
-        self._manager.register(module, name=name)
         try:
+            self._manager.register(module, name=name)
             self._manager.check_pending()
             callers = self._manager.get_hookcallers(module) or []
             hooks = tuple(sorted(caller.name for caller in callers))
             runtimes = _declared_runtimes(module, hooks)
         except BaseException:
-            self._manager.unregister(name=name)
+            if self._manager.get_plugin(name) is module:
+                self._manager.unregister(name=name)
             raise
         for runtime in runtimes:
             self._runtimes.setdefault(runtime, []).append((info.distribution, module))

@@ -11,7 +11,16 @@ from typing import Any, NamedTuple
 
 from raxe_core.model import Model
 
-__all__ = ["Command", "Criteria", "Reporter", "Selection", "SelectionRequest", "Strategy"]
+__all__ = [
+    "Command",
+    "Criteria",
+    "Reporter",
+    "ScanEvent",
+    "Selection",
+    "SelectionRequest",
+    "ShadowVerdict",
+    "Strategy",
+]
 
 
 class Criteria(NamedTuple):
@@ -40,24 +49,59 @@ class SelectionRequest(NamedTuple):
 
 
 class Selection(NamedTuple):
-    """The model that was chosen, and why, in words."""
+    """The model that was chosen, and why, in words.
+
+    ``fallback_from`` is the model that could not be used instead, and ``fallback_kind`` the kind
+    of failure: ``missing runtime``, ``failed load``, ``invalid bundle``, ``time-out`` and so on.
+    The ``shadow_model_ids`` judge the same text, and their verdicts go to ``on_scan`` alone.
+    """
 
     model_id: str
     strategy: str
     reason: str
     fallback_from: str | None = None
+    fallback_kind: str | None = None
+    shadow_model_ids: tuple[str, ...] = ()
+
+
+class ShadowVerdict(NamedTuple):
+    """What a shadow model would have answered."""
+
+    is_threat: bool
+    score: float
+    latency_ms: float
+
+
+class ScanEvent(NamedTuple):
+    """One scan, for metrics and experiments; it never holds the text.
+
+    ``latency_ms`` is the detector's wall time. ``user_id`` and ``request_id`` are the caller's.
+    """
+
+    model_id: str
+    bundle_digest: str | None
+    is_threat: bool
+    score: float
+    latency_ms: float
+    user_id: str | None
+    request_id: str | None
+    strategy: str
+    fallback_from: str | None
+    shadows: Mapping[str, ShadowVerdict]
 
 
 class Strategy(NamedTuple):
     """How a model is selected.
 
     It is asked when ``l2_model.selection`` is its name, or when ``l2_model`` has a section of its
-    name with ``enabled: true``. ``select`` raises a RaxeError when it cannot choose.
+    name with ``enabled: true``. ``select`` raises a RaxeError when it cannot choose. It is called
+    for each scan, unless ``once`` says that its choice depends on the configuration alone.
     """
 
     name: str
     description: str
     select: Callable[[SelectionRequest], Selection]
+    once: bool = False
 
 
 class Reporter(NamedTuple):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import threading
+from collections.abc import Container
 from typing import TYPE_CHECKING
 
 from raxe_core.config import Config, load_config
@@ -44,16 +46,18 @@ class ModelRegistry:
         return sorted(self._models.values(), key=lambda model: model.model_id)
 
     def get_model(self, model_id: str) -> Model:
-        """Return the model of this id.
+        """Return the model of this id or alias.
 
         Raises:
             UnknownModelError: there is none; the message names the nearest.
         """
+        models = self._models
+        aliased = self.config.get("aliases").get(model_id, model_id)
         try:
-            return self._models[model_id]
+            return models[aliased]
         except KeyError:
-            hint = did_you_mean(model_id, self._models)
-            raise UnknownModelError(f"No model {model_id!r}.{hint} See: raxe models list") from None
+            hint = did_you_mean(model_id, [*models, *self.config.get("aliases")])
+            raise UnknownModelError(f"No model {aliased!r}.{hint} See: raxe models list") from None
 
     def get_best_model(self, criteria: str = "balanced") -> Model:
         """Return the best active model that can be used here.
@@ -72,22 +76,42 @@ class ModelRegistry:
             if model.is_valid and self.host.runtime_problem(model.runtime) is None
         )
 
+    def usable_model(self, model_id: str) -> Model:
+        """Return the model of this id or alias, if it can be used as far as is known unloaded.
+
+        Raises:
+            UnknownModelError: there is no such model.
+            BundleError: its files are broken.
+            RuntimeUnavailableError: its runtime is not installed; names the pip line.
+        """
+        model = self.get_model(model_id)
+        if model.problem is not None:
+            raise BundleError(model.problem)
+        self.host.require_runtime(model)
+        return model
+
     def create_detector(self, model_id: str, options: RuntimeOptions | None = None) -> Detector:
-        """Load the model of this id.
+        """Load the model of this id or alias; a threshold of the configuration replaces its own.
 
         Raises:
             UnknownModelError: there is no such model.
             InvalidModelError: its files are broken.
             RuntimeUnavailableError: its runtime is not installed; names the pip line.
         """
-        model = self.get_model(model_id)
-        if model.problem is not None:
-            raise BundleError(model.problem)
-        return self.host.create_detector(model, options or RuntimeOptions())
+        model = self.usable_model(model_id)
+        detector = self.host.create_detector(model, options or RuntimeOptions())
+        threshold = self.config.get("l2_model.thresholds").get(model.model_id)
+        if threshold is None:
+            return detector
+        from raxe_core.threshold import with_threshold
+
+        return with_threshold(detector, threshold)
 
     def select(self, user_id: str | None = None) -> Selection:
         """Return the model that the configuration asks for, and why."""
-        return select(self.config, self.usable_models(), self.host, user_id)
+        chosen = select(self.config, self.usable_models(), self.host, user_id)
+        aliases = self.config.get("aliases")
+        return chosen._replace(model_id=aliases.get(chosen.model_id, chosen.model_id))
 
     @property
     def _models(self) -> dict[str, Model]:
@@ -104,17 +128,19 @@ class ModelRegistry:
             if first is None:
                 models[model.model_id] = model
             else:
-                double = _as_duplicate(model, first)
-                models.setdefault(double.model_id, double)
+                double = _as_duplicate(model, first, models)
+                models[double.model_id] = double
         return models
 
 
-def _as_duplicate(model: Model, first: Model) -> Model:
+def _as_duplicate(model: Model, first: Model, taken: Container[str]) -> Model:
     """Return ``model`` as a broken entry under an id of its own: the id belongs to ``first``."""
+    names = (f"{model.model_id[:52]}.double{number or ''}" for number in itertools.count())
+    model_id = next(name for name in names if name not in taken)
     path = model.bundle_path or model.source
     reason = (
         f"{path}: the id {model.model_id!r} belongs to {first.bundle_path or first.source}. "
         "Rename the file, or remove it."
     )
-    metadata = {**model.metadata_json, "model_id": f"{model.model_id[:56]}.double"}
+    metadata = {**model.metadata_json, "model_id": model_id}
     return Model(metadata, model.source, model.bundle_path, reason)

@@ -17,17 +17,15 @@ def safe_text(text: str, limit: int = 200) -> str:
     >>> safe_text("red\x1b[31m")
     'red\\x1b[31m'
     """
-    cut = text[: limit + 1]
-    if len(cut) > limit:
-        cut = cut[: limit - 1] + "…"
-    if cut.isascii() and cut.isprintable():
-        return cut
-    return "".join(
-        char.encode("unicode_escape").decode("ascii")
-        if unicodedata.category(char) in _UNSAFE
-        else char
-        for char in cut
-    )
+    shown = text[: limit + 1]
+    if not (shown.isascii() and shown.isprintable()):
+        shown = "".join(
+            char.encode("unicode_escape").decode("ascii")
+            if unicodedata.category(char) in _UNSAFE
+            else char
+            for char in shown
+        )
+    return shown if len(shown) <= limit else shown[: limit - 1] + "…"
 
 
 def display_width(text: str) -> int:

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
-from raxe_core.config import Config
+from raxe_core.config import L2, Config
 from raxe_core.errors import PluginError, RaxeError
 from raxe_core.model import Model
 from raxe_core.plugins import PluginHost
 from raxe_core.records import Selection, SelectionRequest, Strategy
 
-__all__ = ["fall_back", "select"]
+__all__ = ["active_strategy", "fall_back", "select"]
+
+
+class _Choice(NamedTuple):
+    """A strategy, and the key of the setting that chose it."""
+
+    strategy: Strategy
+    key: str
 
 
 def select(
@@ -21,7 +29,7 @@ def select(
     Raises:
         RaxeError: the strategy is unknown, failed, or has nothing to choose from.
     """
-    strategy = _strategy(config.l2_model, host)
+    strategy, key = _choice(config, host)
     request = SelectionRequest(models, config.l2_model, host.criteria, user_id)
     try:
         chosen = strategy.select(request)
@@ -34,25 +42,46 @@ def select(
         ) from error
     if not isinstance(chosen, Selection):
         raise PluginError(f"Selection strategy {strategy.name!r} returned no Selection.")
-    return chosen._replace(reason=f"{chosen.reason} (set by {config.origin})")
+    origin = config.values[key].origin
+    return chosen._replace(reason=f"{chosen.reason} ({strategy.name}, set by {origin})")
+
+
+def active_strategy(config: Config, host: PluginHost) -> Strategy:
+    """Return the strategy that the configuration asks for.
+
+    Raises:
+        UnknownNameError: no plugin has it.
+    """
+    return _choice(config, host).strategy
 
 
 def fall_back(config: Config, failed: Selection, error: RaxeError) -> Selection:
     """Return the configured fallback for a selection that could not be used.
 
     Raises:
-        RaxeError: ``error`` itself, when no other model is configured as the fallback.
+        RaxeError: ``error`` itself, when there is no other model to fall back to, or
+            ``l2_model.on_failure`` does not allow it.
     """
-    model_id = config.l2_model.get("fallback_model_id")
-    if model_id is None or model_id == failed.model_id:
+    model_id = config.get("l2_model.fallback_model_id")
+    allowed = config.get("l2_model.on_failure") == "fallback"
+    if not allowed or model_id is None or model_id == failed.model_id:
         raise error
-    reason = f"fallback, because {failed.model_id} could not be used: {error}"
-    return Selection(str(model_id), failed.strategy, reason, fallback_from=failed.model_id)
+    reason = f"fallback: {failed.model_id} could not be used ({error.kind}): {error}"
+    return failed._replace(
+        model_id=model_id,
+        reason=reason,
+        fallback_from=failed.model_id,
+        fallback_kind=error.kind,
+        shadow_model_ids=(),
+    )
 
 
-def _strategy(section: Mapping[str, object], host: PluginHost) -> Strategy:
+def _choice(config: Config, host: PluginHost) -> _Choice:
     """A strategy with a section of its own and ``enabled: true`` goes before ``selection``."""
-    for name, settings in section.items():
+    for name, settings in config.l2_model.items():
         if isinstance(settings, Mapping) and settings.get("enabled") is True:
-            return host.strategy(name)
-    return host.strategy(str(section.get("selection", "auto")))
+            return _Choice(host.strategy(name), f"{L2}{name}")
+    key = f"{L2}selection"
+    name = config.get(key)
+    deciding = {"explicit": f"{L2}model_id", "auto": f"{L2}auto_criteria"}.get(name, key)
+    return _Choice(host.strategy(name), deciding)

@@ -32,5 +32,5 @@ def auto(request: SelectionRequest) -> Selection:
 @hookimpl
 def selection_strategies() -> Iterable[Strategy]:
     """Return the built-in strategies."""
-    yield Strategy("explicit", "the model that l2_model.model_id names", explicit)
-    yield Strategy("auto", "the best model by l2_model.auto_criteria", auto)
+    yield Strategy("explicit", "the model that l2_model.model_id names", explicit, once=True)
+    yield Strategy("auto", "the best model by l2_model.auto_criteria", auto, once=True)

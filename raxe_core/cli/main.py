@@ -10,7 +10,7 @@ import click
 
 from raxe_core._version import __version__
 from raxe_core.cli.lazy import LazyGroup
-from raxe_core.errors import RaxeError
+from raxe_core.errors import PluginError, RaxeError
 from raxe_core.safe_text import safe_text
 
 __all__ = ["main"]
@@ -18,6 +18,8 @@ __all__ = ["main"]
 COMMANDS = {
     "scan": ("raxe_core.cli.scan:scan", "Judge a text with the selected model."),
     "models": ("raxe_core.cli.models:models", "List, test, validate and select models."),
+    "config": ("raxe_core.cli.config:config", "Show and change the configuration."),
+    "completion": ("raxe_core.cli.completion:completion", "Print a shell completion script."),
     "plugins": ("raxe_core.cli.plugins:plugins", "Show the installed plugins."),
 }
 MAX_ERROR_CHARACTERS = 2_000
@@ -32,6 +34,23 @@ class RootGroup(LazyGroup):
 
         added = {item.name: (item.target, item.help) for item in PluginHost().commands()}
         return {**added, **COMMANDS} if added else COMMANDS
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import and return a command; one that a plugin broke, or two claim, is an error."""
+        if cmd_name in COMMANDS:
+            return super().get_command(ctx, cmd_name)
+        if cmd_name not in self.command_table():
+            return None
+        from raxe_core.plugins import PluginHost
+
+        PluginHost().command(cmd_name)
+        try:
+            return super().get_command(ctx, cmd_name)
+        except Exception as error:
+            raise PluginError(
+                f"A plugin's command {cmd_name!r} cannot be imported: "
+                f"{type(error).__name__}: {error}. See: raxe plugins list"
+            ) from error
 
     def main(self, *args: Any, **options: Any) -> Any:
         """Run a command; a RaxeError becomes one message on stderr and its exit code."""

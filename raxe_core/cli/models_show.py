@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from raxe_core.cli.model_argument import MODEL
 from raxe_core.cli.output import echo_json, format_table, percent, warn, warn_of_problems
 from raxe_core.config import load_config
 from raxe_core.errors import BundleError, RaxeError
@@ -56,7 +57,7 @@ def list_models(config_path: Path | None, as_json: bool) -> None:
 
 
 @click.command()
-@click.argument("model_id")
+@click.argument("model_id", type=MODEL)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_obj
 def info(config_path: Path | None, model_id: str, as_json: bool) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from raxe_core.cli.model_argument import MODEL
 from raxe_core.cli.output import warn_of_problems
 from raxe_core.config import load_config
 from raxe_core.errors import UsageError
@@ -20,7 +21,7 @@ from raxe_core.registry import ModelRegistry
 
 
 @click.command()
-@click.argument("model_id")
+@click.argument("model_id", type=MODEL)
 @click.option(
     "--prompts",
     "paths",

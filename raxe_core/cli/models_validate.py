@@ -7,6 +7,7 @@ from pathlib import Path
 import attrs
 import click
 
+from raxe_core.cli.model_argument import MODEL
 from raxe_core.cli.output import echo_json
 from raxe_core.config import load_config
 from raxe_core.discovery import model_from_file
@@ -18,7 +19,7 @@ _MARKS = {True: "✅", False: "❌", None: "⏭️ "}
 
 
 @click.command("validate")
-@click.argument("model")
+@click.argument("model", type=MODEL)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_obj
 def validate_model(config_path: Path | None, model: str, as_json: bool) -> None:

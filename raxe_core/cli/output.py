@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import click
@@ -11,7 +12,7 @@ import click
 from raxe_core.plugins import PluginHost
 from raxe_core.safe_text import display_width, safe_text
 
-__all__ = ["echo_json", "format_table", "percent", "warn", "warn_of_problems"]
+__all__ = ["echo_json", "format_table", "percent", "short_path", "warn", "warn_of_problems"]
 
 
 def format_table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -42,6 +43,15 @@ def format_table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 def percent(fraction: float | None) -> str:
     """Return ``93.8%``, or ``n/a`` for None."""
     return "n/a" if fraction is None else f"{fraction:.1%}"
+
+
+def short_path(path: Path) -> str:
+    """Return a path for people: safe, and with the home folder as ``~``."""
+    try:
+        short = f"~/{path.relative_to(Path.home())}"
+    except (ValueError, RuntimeError):
+        short = str(path)
+    return safe_text(short, 500)
 
 
 def echo_json(value: Any) -> None:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Any
 
 import click
 
+from raxe_core.cli.model_argument import MODEL
 from raxe_core.cli.output import echo_json, warn
-from raxe_core.client import Raxe, ScanResult
+from raxe_core.client import Raxe
 from raxe_core.errors import NoModelError, RaxeError, UsageError
 from raxe_core.files import read_regular
+from raxe_core.result import ScanResult
+from raxe_core.safe_text import safe_text
 
 MAX_INPUT_BYTES = 64 << 20
 
@@ -19,7 +21,7 @@ MAX_INPUT_BYTES = 64 << 20
 @click.command()
 @click.argument("text", required=False)
 @click.option("--file", "path", type=click.Path(path_type=Path), help="Read the text from a file.")
-@click.option("--model", "model_id", help="Use this model instead of the selected one.")
+@click.option("--model", "model_id", type=MODEL, help="Use this model instead of the selected one.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @click.pass_obj
 def scan(
@@ -52,7 +54,7 @@ def scan(
     if result.selection.fallback_from is not None:
         warn(result.selection.reason)
     if as_json:
-        echo_json(_as_json(result))
+        echo_json(result.as_dict())
     else:
         click.echo(_as_text(result))
     sys.exit(1 if result.is_threat else 0)
@@ -82,37 +84,18 @@ def _content(text: str | None, path: Path | None) -> str:
     return data.decode("utf-8", "replace")
 
 
-def _as_json(result: ScanResult) -> dict[str, Any]:
-    return {
-        "is_threat": result.is_threat,
-        "score": result.score,
-        "threshold": result.detection.threshold,
-        "predictions": [
-            {
-                "family": item.family,
-                "subfamily": item.subfamily,
-                "confidence": item.confidence,
-                "evidence": item.evidence and [item.evidence.start, item.evidence.end],
-            }
-            for item in result.predictions
-        ],
-        "scores": dict(result.detection.scores),
-        "model_id": result.model_id,
-        "selection": result.selection.reason,
-        "fallback_from": result.selection.fallback_from,
-        "processing_time_ms": result.detection.processing_time_ms,
-    }
-
-
 def _as_text(result: ScanResult) -> str:
     detection = result.detection
+    if detection is None:
+        return f"🚨 Blocked: {safe_text(result.selection.reason, 1_000)}"
     foot = f"  Model: {result.model_id} ({detection.processing_time_ms:.1f}ms)"
     if not result.is_threat:
-        head = f"✅ No threat (score {result.score:.3f}, threshold {detection.threshold:.3f})"
+        head = f"✅ No threat (score {detection.score:.3f}, threshold {detection.threshold:.3f})"
         return f"{head}\n{foot}"
-    lines = [f"🚨 Threat (score {result.score:.3f}, threshold {detection.threshold:.3f})"]
+    figures = f"score {detection.score:.3f}, threshold {detection.threshold:.3f}"
+    lines = [f"🚨 Threat: {result.action} ({figures})"]
     for item in result.predictions:
-        name = f"{item.family}/{item.subfamily}" if item.subfamily else item.family
+        name = safe_text(f"{item.family}/{item.subfamily}" if item.subfamily else item.family)
         where = f", characters {item.evidence.start}-{item.evidence.end}" if item.evidence else ""
         lines.append(f"  {name}: {item.confidence:.1%}{where}")
     return "\n".join([*lines, foot])

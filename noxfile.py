@@ -1,0 +1,101 @@
+"""Every check of the repository, each in its own virtual environment.
+
+``nox`` runs what a change must pass. torch is installed first and with pip, in the exact version
+that has a small CPU build; a plain ``torch`` would bring several gigabytes of GPU libraries.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import nox
+
+nox.options.default_venv_backend = "venv"
+nox.options.reuse_existing_virtualenvs = True
+nox.options.sessions = ["lint", "types", "tests", "plugin", "docs"]
+
+PYTHONS = ["3.10", "3.11", "3.12", "3.13"]
+PLUGINS = sorted(path.parent.name for path in Path("plugins").glob("*/pyproject.toml"))
+TORCH = "torch==2.13.0"
+TEST_TOOLS = ["pytest>=8", "hypothesis>=6.100", "onnx>=1.17", "jsonschema>=4.20"]
+# What a plugin needs beside itself for its own tests.
+BESIDE = {"raxe-l2": ["raxe-onnx"], "raxe-l2-reference": ["raxe-onnx", "raxe-torch"]}
+
+
+def install(session: nox.Session, *plugins: str) -> None:
+    """Install the core with these plugins from the working tree, editable."""
+    if any("torch" in name for name in plugins):
+        session.install(TORCH)
+    folders = [f"plugins/{name}" for name in plugins]
+    session.install(*(argument for folder in [".", *folders] for argument in ("-e", folder)))
+    session.install(*TEST_TOOLS)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Check style, formatting and the direction of imports."""
+    session.install("ruff>=0.11", "import-linter>=2.1", "-e", ".")
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+    session.run("lint-imports", "--no-logo")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Check types, strictly, in code and tests."""
+    install(session, *PLUGINS)
+    session.install("mypy>=1.15", "types-jsonschema", "nox")
+    session.run("mypy", "raxe_core", "tests", "benchmarks", "noxfile.py", "conftest.py")
+    for name in PLUGINS:
+        session.run("mypy", f"plugins/{name}/{name.replace('-', '_')}")
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """Test the core together with the ONNX runtime and the shipped models."""
+    install(session, "raxe-onnx", "raxe-l2")
+    session.run("pip", "check")
+    session.run("pytest", "tests", *session.posargs)
+
+
+@nox.session(python=PYTHONS)
+def compatibility(session: nox.Session) -> None:
+    """Run the core's tests on every supported Python."""
+    install(session, "raxe-onnx", "raxe-l2")
+    session.run("pytest", "tests", *session.posargs)
+
+
+@nox.session
+@nox.parametrize("name", PLUGINS)
+def plugin(session: nox.Session, name: str) -> None:
+    """Test one plugin alone with the core."""
+    install(session, name, *BESIDE.get(name, []))
+    session.run("pip", "check")
+    session.run("pytest", f"plugins/{name}/tests", *session.posargs)
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Run the code blocks of the documentation, and compare generated pages with the code."""
+    install(session, "raxe-onnx", "raxe-l2")
+    session.run("pytest", "tests/test_docs.py", *session.posargs)
+
+
+@nox.session
+def wheels(session: nox.Session) -> None:
+    """Build every distribution and use the wheels as a user would."""
+    out = session.create_tmp()
+    folders = [".", "plugins/raxe-onnx", "plugins/raxe-l2"]
+    session.run("pip", "wheel", "--no-deps", "--wheel-dir", out, *folders)
+    session.install(*map(str, Path(out).glob("*.whl")))
+    with session.chdir(out):
+        session.run("raxe", "plugins", "list")
+        session.run("raxe", "models", "validate", "v1.0_onnx_int8")
+
+
+@nox.session
+def benchmarks(session: nox.Session) -> None:
+    """Measure start-up and overhead; prints ratios, asserts nothing."""
+    session.install(".", "plugins/raxe-onnx", "plugins/raxe-l2", "rich")
+    session.run("python", "benchmarks/startup.py")
+    session.run("python", "benchmarks/overhead.py")

@@ -1,0 +1,117 @@
+"""``raxe config``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from raxe_core.cli.lazy import LazyGroup
+from raxe_core.cli.output import echo_json, format_table, short_path
+from raxe_core.config import check_setting, load_config
+from raxe_core.defaults import change_setting
+from raxe_core.safe_text import safe_text
+from raxe_core.settings import find_setting, parse_value
+
+config = LazyGroup(
+    name="config",
+    help="Show and change the configuration.",
+    table={
+        "show": ("raxe_core.cli.config:show", "Show every setting."),
+        "get": ("raxe_core.cli.config:get", "Print one setting."),
+        "set": ("raxe_core.cli.config:set_value", "Change one setting."),
+        "path": ("raxe_core.cli.config:path", "Print the file that changes are written to."),
+    },
+)
+
+
+@click.command()
+@click.option("--origin", is_flag=True, help="Say where each value comes from.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.pass_obj
+def show(config_path: Path | None, origin: bool, as_json: bool) -> None:
+    """Show every setting as it holds now.
+
+    \b
+    Examples:
+      raxe config show
+      raxe config show --origin
+    """
+    values = load_config(config_path).values
+    if as_json:
+        echo_json({key: found._asdict() for key, found in values.items()})
+        return
+    headers = ["Setting", "Value", "Meaning", *(["From"] if origin else [])]
+    rows = []
+    for key, found in values.items():
+        setting = find_setting(key)
+        meaning = "read by the strategy of this name" if setting is None else setting.meaning
+        row = [key, _shown(found.value), meaning]
+        rows.append([safe_text(cell, 80) for cell in [*row, *([found.origin] if origin else [])]])
+    click.echo(format_table(headers, rows))
+
+
+@click.command()
+@click.argument("key")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.pass_obj
+def get(config_path: Path | None, key: str, as_json: bool) -> None:
+    """Print the value of KEY.
+
+    \b
+    Examples:
+      raxe config get l2_model.selection
+      raxe config get aliases.production
+    """
+    values = load_config(config_path).values
+    check_setting(key, None, "raxe config get")
+    setting = find_setting(key)
+    if key in values or setting is None:
+        value = values[key].value if key in values else None
+    else:
+        value = values[setting.key].value.get(key.removeprefix(f"{setting.key}."))
+    if as_json:
+        echo_json(value)
+    else:
+        click.echo(safe_text(_shown(value), 1_000))
+
+
+@click.command("set")
+@click.argument("key")
+@click.argument("value")
+@click.pass_obj
+def set_value(config_path: Path | None, key: str, value: str) -> None:
+    """Set KEY to VALUE in config.yaml, keeping its comments; an empty VALUE removes it.
+
+    \b
+    Examples:
+      raxe config set l2_model.auto_criteria latency
+      raxe config set l2_model.constraints "[p95_latency_ms<10]"
+      raxe config set l2_model.fallback_model_id ""
+    """
+    loaded = load_config(config_path)
+    change_setting(key, parse_value(value) if value else None, loaded.path)
+    click.echo(f"✅ {safe_text(key)} = {safe_text(value) or 'unset'}")
+    click.echo(f"Updated: {short_path(loaded.path)}")
+
+
+@click.command()
+@click.pass_obj
+def path(config_path: Path | None) -> None:
+    """Print the path of the file that changes are written to.
+
+    \b
+    Example:
+      raxe config path
+    """
+    click.echo(str(load_config(config_path).path))
+
+
+def _shown(value: object) -> str:
+    if value is None:
+        return "unset"
+    if isinstance(value, list | tuple):
+        return ", ".join(map(str, value)) or "none"
+    if isinstance(value, dict):
+        return ", ".join(f"{name}: {item}" for name, item in value.items()) or "none"
+    return str(value)

@@ -1,0 +1,135 @@
+"""DetectorPool: the loaded detectors of one configuration, closed when the last scan has left."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import Future
+from typing import NamedTuple
+
+from raxe_core.detector import Detector
+from raxe_core.errors import LoadTimeoutError, RaxeError
+from raxe_core.records import Selection
+from raxe_core.registry import ModelRegistry
+from raxe_core.selection import active_strategy, fall_back
+
+__all__ = ["DetectorPool", "Ready"]
+
+
+class Ready(NamedTuple):
+    """A selection whose model is loaded."""
+
+    selection: Selection
+    detector: Detector
+
+
+class DetectorPool:
+    """Selects and loads models for one registry, each model once.
+
+    A scan holds the pool with :meth:`enter` and :meth:`leave`; after :meth:`retire` it closes its
+    detectors when the last scan has left.
+    """
+
+    def __init__(self, registry: ModelRegistry) -> None:
+        self.registry = registry
+        self._lock = threading.Lock()
+        self._loading: dict[str, Future[Detector]] = {}
+        self._digests: dict[str, str | None] = {}
+        self._choice: Ready | None = None
+        self._users = 0
+        self._retired = False
+
+    def enter(self) -> bool:
+        """Hold the pool for one scan; False when it is retired and another must be used."""
+        with self._lock:
+            if self._retired:
+                return False
+            self._users += 1
+            return True
+
+    def leave(self) -> None:
+        """Let the pool go after a scan."""
+        with self._lock:
+            self._users -= 1
+            close = self._retired and self._users == 0
+        if close:
+            self._close()
+
+    def retire(self) -> None:
+        """Take no more scans, and close the detectors when the last one has left."""
+        with self._lock:
+            already, self._retired = self._retired, True
+            close = self._users == 0 and not already
+        if close:
+            self._close()
+
+    def ready(self, user_id: str | None) -> Ready:
+        """Return the selected model, loaded, or its fallback.
+
+        Raises:
+            RaxeError: neither can be used.
+        """
+        choice = self._choice
+        if choice is not None:
+            return choice
+        selection = self.registry.select(user_id)
+        try:
+            ready = Ready(selection, self.detector(selection.model_id))
+        except RaxeError as error:
+            selection = fall_back(self.registry.config, selection, error)
+            ready = Ready(selection, self.detector(selection.model_id))
+        if active_strategy(self.registry.config, self.registry.host).once:
+            self._choice = ready
+        return ready
+
+    def detector(self, model_id: str) -> Detector:
+        """Return the model's detector; the first caller loads it, others wait for that.
+
+        Raises:
+            LoadTimeoutError: it took longer than ``l2_model.load_timeout_s``.
+            RaxeError: it could not be loaded; the next call tries again.
+        """
+        with self._lock:
+            future = self._loading.get(model_id)
+            if future is None:
+                future = self._loading[model_id] = Future()
+                loader = threading.Thread(target=self._load, args=(model_id, future), daemon=True)
+                loader.start()
+        limit = self.registry.config.get("l2_model.load_timeout_s")
+        try:
+            return future.result(limit)
+        except RaxeError:
+            with self._lock:
+                self._loading.pop(model_id, None)
+            raise
+        except TimeoutError:
+            raise LoadTimeoutError(
+                f"Model {model_id}: loading takes longer than {limit:g} s. "
+                "Raise l2_model.load_timeout_s, or choose another model."
+            ) from None
+
+    def digest(self, model_id: str) -> str | None:
+        """Return the SHA-256 of the model's bundle, read once."""
+        if model_id not in self._digests:
+            from raxe_core.discovery import open_bundle
+
+            try:
+                with open_bundle(self.registry.get_model(model_id)) as bundle:
+                    self._digests[model_id] = bundle.digest()
+            except RaxeError:  # a model without a bundle
+                self._digests[model_id] = None
+        return self._digests[model_id]
+
+    def _load(self, model_id: str, future: Future[Detector]) -> None:
+        try:
+            future.set_result(self.registry.create_detector(model_id))
+        except BaseException as error:  # handed to whoever waits
+            future.set_exception(error)
+
+    def _close(self) -> None:
+        for future in self._loading.values():
+            future.add_done_callback(_close_detector)
+
+
+def _close_detector(future: Future[Detector]) -> None:
+    if future.exception() is None:
+        future.result().close()

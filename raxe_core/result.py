@@ -1,0 +1,98 @@
+"""ScanResult: the verdict on one text."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import attrs
+
+from raxe_core.detector import DetectionResult, Prediction
+from raxe_core.policy import Action, Severity, action_of, severity_of
+from raxe_core.records import Selection
+
+__all__ = ["ScanResult"]
+
+
+@attrs.frozen
+class ScanResult:
+    """The verdict on one text: the model's judgement, what to do, and why this model was asked.
+
+    ``detection`` is None when no model could judge and ``l2_model.on_failure`` is ``block``; the
+    text then counts as a threat.
+    """
+
+    detection: DetectionResult | None
+    selection: Selection
+    _block_score: float
+    _digest_of: Callable[[str], str | None] = attrs.field(repr=False, eq=False)
+
+    @property
+    def is_threat(self) -> bool:
+        """Whether the text is an attack, or could not be judged."""
+        return self.detection is None or self.detection.is_threat
+
+    @property
+    def action(self) -> Action:
+        """``allow``, ``flag`` or ``block``, as :mod:`raxe_core.policy` says."""
+        return action_of(self.detection, self._block_score)
+
+    @property
+    def severity(self) -> Severity:
+        """``none``, ``medium`` or ``high``."""
+        return severity_of(self.action)
+
+    @property
+    def score(self) -> float | None:
+        """The probability that the text is an attack, 0 to 1; None when it was not judged."""
+        return None if self.detection is None else self.detection.score
+
+    @property
+    def predictions(self) -> tuple[Prediction, ...]:
+        """The attacks that were seen, with family and evidence span."""
+        return () if self.detection is None else self.detection.predictions
+
+    @property
+    def families(self) -> tuple[str, ...]:
+        """The families of the predictions."""
+        return tuple(prediction.family for prediction in self.predictions)
+
+    @property
+    def processing_time_ms(self) -> float:
+        """The detector's wall time."""
+        return 0.0 if self.detection is None else self.detection.processing_time_ms
+
+    @property
+    def model_id(self) -> str:
+        """The model that judged; empty when none could."""
+        return self.selection.model_id
+
+    @property
+    def bundle_digest(self) -> str | None:
+        """``sha256:`` of the bundle that judged; None for a model without a bundle."""
+        return self._digest_of(self.model_id) if self.detection is not None else None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the verdict as JSON types: what ``raxe scan --json`` prints."""
+        detection, selection = self.detection, self.selection
+        return {
+            "is_threat": self.is_threat,
+            "action": self.action,
+            "severity": self.severity,
+            "score": self.score,
+            "threshold": None if detection is None else detection.threshold,
+            "predictions": [
+                {
+                    "family": item.family,
+                    "subfamily": item.subfamily,
+                    "confidence": item.confidence,
+                    "evidence": item.evidence and [item.evidence.start, item.evidence.end],
+                }
+                for item in self.predictions
+            ],
+            "scores": {} if detection is None else dict(detection.scores),
+            "model_id": self.model_id,
+            "bundle_digest": self.bundle_digest,
+            "selection": selection._asdict(),
+            "processing_time_ms": self.processing_time_ms,
+        }

@@ -1,0 +1,103 @@
+"""Why the selected model is the selected one: the settings that led to it, and every candidate."""
+
+from __future__ import annotations
+
+import os
+from typing import NamedTuple
+
+from raxe_core.config import Config
+from raxe_core.errors import RaxeError
+from raxe_core.model import Model
+from raxe_core.ranking import rank
+from raxe_core.records import Criteria, Selection
+from raxe_core.registry import ModelRegistry
+from raxe_core.selection import fall_back
+
+__all__ = ["Candidate", "Step", "candidates", "chain", "effective_selection"]
+
+
+class Step(NamedTuple):
+    """One place that can decide, from the strongest to the weakest, and what it says."""
+
+    source: str
+    value: str | None
+
+
+class Candidate(NamedTuple):
+    """A model with its value for the criteria, and what became of it."""
+
+    model_id: str
+    value: float | None
+    verdict: str
+
+
+def effective_selection(registry: ModelRegistry, user_id: str | None = None) -> Selection:
+    """Return the model that a scan would use now, as far as can be told without loading it.
+
+    Raises:
+        RaxeError: no model could be used.
+    """
+    selection = registry.select(user_id)
+    try:
+        registry.usable_model(selection.model_id)
+    except RaxeError as error:
+        selection = fall_back(registry.config, selection, error)
+        registry.usable_model(selection.model_id)
+    return selection
+
+
+def chain(config: Config) -> list[Step]:
+    """Return what each place that can decide says; None where it says nothing."""
+    steps = [
+        Step(name, os.environ.get(name)) for name in ("RAXE_L2_MODEL", "RAXE_L2_MODEL_CRITERIA")
+    ]
+    for file in reversed(config.files):
+        told = [
+            f"{key} = {found.value}"
+            for key, found in config.values.items()
+            if found.origin == str(file) and key.startswith("l2_model.")
+        ]
+        steps.append(Step(str(file), ", ".join(told) or None))
+    return [*steps, Step("default", "selection = auto, auto_criteria = balanced")]
+
+
+def candidates(registry: ModelRegistry, chosen: str) -> list[Candidate]:
+    """Return every model, the best by the configured criteria first, and why it was not chosen.
+
+    Raises:
+        RaxeError: the criteria is unknown or failed.
+    """
+    criteria = registry.host.criteria(registry.config.get("l2_model.auto_criteria"))
+    ranked = rank(registry.list_models(), criteria)
+    best = next((item.score for item in ranked if item.model.model_id == chosen), None)
+    return [
+        Candidate(
+            item.model.model_id,
+            item.score,
+            _verdict(registry, item.model, item.score, chosen, best, criteria),
+        )
+        for item in ranked
+    ]
+
+
+def _verdict(
+    registry: ModelRegistry,
+    model: Model,
+    score: float | None,
+    chosen: str,
+    best: float | None,
+    criteria: Criteria,
+) -> str:
+    if model.model_id == chosen:
+        return "chosen"
+    try:
+        registry.usable_model(model.model_id)
+    except RaxeError as error:
+        return f"{error.kind}: {error}"
+    if model.status != "active":
+        return f"status is {model.status}; only active models are selected by criteria"
+    if score is None:
+        return f"not measured for {criteria.name}"
+    if best is not None and score < best:
+        return f"{criteria.name} {score:.4g} is below {best:.4g}"
+    return "not named by the configuration" if best is None or score > best else "tie, later id"

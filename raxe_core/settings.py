@@ -1,0 +1,132 @@
+"""The settings: every key of ``config.yaml``, with its type and meaning."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+__all__ = ["SETTINGS", "Setting", "find_setting", "key_parts", "parse_value"]
+
+
+class Setting(NamedTuple):
+    """One key: how its value must look, in words and as a check, and what it is for."""
+
+    key: str
+    form: str
+    check: Callable[[Any], bool]
+    meaning: str
+    default: Any = None
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _is_texts(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(item, str) for item in value)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _is_share(value: Any) -> bool:
+    return _is_number(value) and 0 <= value <= 1
+
+
+def _is_names(value: Any) -> bool:
+    return isinstance(value, Mapping) and all(map(_is_text, [*value.keys(), *value.values()]))
+
+
+def _is_shares(value: Any) -> bool:
+    return isinstance(value, Mapping) and all(map(_is_share, value.values()))
+
+
+def _is_on_failure(value: Any) -> bool:
+    return value in ("fallback", "raise", "block")
+
+
+SETTINGS = (
+    Setting("models_path", "a list of folders", _is_texts, "drop-in folders", []),
+    Setting("aliases", "names with model ids", _is_names, "other names of models", {}),
+    Setting(
+        "l2_model.selection",
+        "a strategy's name",
+        _is_text,
+        "how the model is selected: auto, explicit, benchmark, or a plugin's strategy",
+        "auto",
+    ),
+    Setting("l2_model.model_id", "a model id or alias", _is_text, "the model, for explicit"),
+    Setting(
+        "l2_model.auto_criteria",
+        "a criteria's name",
+        _is_text,
+        "what best means: latency, accuracy, balanced, memory, or a plugin's",
+        "balanced",
+    ),
+    Setting(
+        "l2_model.constraints",
+        'a list such as ["p95_latency_ms<10"]',
+        _is_texts,
+        "what a model must meet to be selected by criteria",
+        [],
+    ),
+    Setting(
+        "l2_model.fallback_model_id",
+        "a model id or alias",
+        _is_text,
+        "the model to use when the selected one cannot be used",
+    ),
+    Setting(
+        "l2_model.on_failure",
+        "fallback, raise or block",
+        _is_on_failure,
+        "what a scan does when no selected model can be used",
+        "fallback",
+    ),
+    Setting(
+        "l2_model.load_timeout_s",
+        "a number of seconds",
+        _is_number,
+        "how long loading a model may take before it counts as failed",
+        60,
+    ),
+    Setting(
+        "l2_model.thresholds",
+        "model ids with numbers from 0 to 1",
+        _is_shares,
+        "decision thresholds that replace the models' own",
+        {},
+    ),
+    Setting(
+        "policy.block_score",
+        "a number from 0 to 1",
+        _is_share,
+        "threats that score at least this are blocked, others are flagged",
+        0.9,
+    ),
+)
+
+
+def find_setting(key: str) -> Setting | None:
+    """Return the setting of a key; ``aliases.production`` belongs to ``aliases``."""
+    for setting in SETTINGS:
+        inside = isinstance(setting.default, dict) and key.startswith(f"{setting.key}.")
+        if inside or key == setting.key:
+            return setting
+    return None
+
+
+def key_parts(key: str) -> list[str]:
+    """Split a key into the nested keys of the file; model ids and aliases may hold dots."""
+    setting = find_setting(key)
+    if setting is None or key == setting.key:
+        return key.split(".")
+    return [*setting.key.split("."), key.removeprefix(f"{setting.key}.")]
+
+
+def parse_value(text: str) -> Any:
+    """Read a value from the command line as YAML reads it: ``0.5``, ``[a, b]``, ``text``."""
+    from ruamel.yaml import YAML
+
+    return YAML(typ="safe").load(text)
