@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from raxe_core.errors import BundleError, InvalidModelError, MetadataError
 from raxe_core.files import read_regular
-from raxe_core.index import Index
+from raxe_core.index import FileState, Index, scan_folder
 from raxe_core.model import Model
 
 if TYPE_CHECKING:
@@ -40,21 +40,30 @@ def discover_folder(folder: Path, source: str) -> list[Model]:
     one broken entry.
     """
     try:
-        bundles = sorted(
-            path for path in folder.iterdir() if path.suffix == ".raxe" and path.name[0] != "."
-        )
-        sidecars = sorted((folder / "metadata").glob("*.json"))
-    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
-        why = getattr(error, "strerror", error)
-        reason = f"{folder}: cannot be read: {why}. Mend the path, or remove it."
+        bundles = scan_folder(folder, ".raxe")
+        described_in = folder / "metadata"
+        sidecars = scan_folder(described_in, ".json") if described_in.is_dir() else {}
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+        fault = getattr(error, "strerror", None) or error
+        reason = f"{folder}: cannot be read: {fault}. Mend the path, or remove it."
         return [_broken(folder.name or str(folder), source, None, reason)]
+    models = []
     with Index(folder) as index:
-        models = [_indexed(path, source, index) for path in bundles]
+        for name, state in bundles.items():
+            match = _FILE_NAME.fullmatch(name)
+            if match is None:  # only the bundle tells which sidecar is its own: never indexed
+                models.append(model_from_file(folder / name, source))
+                continue
+            states = [state, sidecars.get(f"{match['model_id']}.json")]
+            models.append(_indexed(folder / name, source, index, states))
     described = {model.model_id for model in models}
-    for sidecar in sidecars:
-        if sidecar.stem not in described:
-            reason = f"{sidecar}: there is no bundle {bundle_filename(sidecar.stem)} beside it."
-            models.append(_broken(sidecar.stem, source, None, reason))
+    for name in sidecars:
+        model_id = name.removesuffix(".json")
+        if model_id not in described:
+            reason = (
+                f"{described_in / name}: there is no bundle {bundle_filename(model_id)} beside it."
+            )
+            models.append(_broken(model_id, source, None, reason))
     return models
 
 
@@ -93,18 +102,13 @@ def open_bundle(model: Model) -> Bundle:
     return bundle
 
 
-def _indexed(path: Path, source: str, index: Index) -> Model:
+def _indexed(path: Path, source: str, index: Index, states: list[FileState | None]) -> Model:
     """Return the model from the index, or read its files and store what they say."""
-    match = _FILE_NAME.fullmatch(path.name)
-    # Without the convention's name, only the bundle tells which sidecar is its own: never indexed.
-    if match is None:
-        return model_from_file(path, source)
-    sidecar = _sidecar_path(path, match["model_id"])
-    found = index.get(path, sidecar)
+    found = index.get(path.name, states)
     if found is None:
         model = model_from_file(path, source)
-        index.put(path, sidecar, {"metadata": model.metadata_json, "problem": model.problem})
-        return model
+        found = {"metadata": model.metadata_json, "problem": model.problem}
+        index.put(path.name, states, found)
     return Model(found["metadata"], source, path, found["problem"])
 
 

@@ -18,7 +18,9 @@ from raxe_core._version import __version__
 from raxe_core.errors import RaxeError
 from raxe_core.files import atomic_write, raxe_home, read_regular
 
-__all__ = ["Index"]
+__all__ = ["FileState", "Index", "scan_folder"]
+
+FileState = list[int]
 
 MAX_INDEX_BYTES = 256 << 20
 
@@ -51,27 +53,41 @@ class Index:
         with contextlib.suppress(OSError, ValueError):
             atomic_write(self._path, json.dumps(content).encode("utf-8"))
 
-    def get(self, bundle: Path, sidecar: Path) -> dict[str, Any] | None:
-        """Return what was stored for these two files as they are now, or None."""
-        entry = self._known.get(bundle.name)
-        if not isinstance(entry, dict) or entry.get("files") != [_state(bundle), _state(sidecar)]:
+    def get(self, name: str, states: list[FileState | None]) -> dict[str, Any] | None:
+        """Return what was stored for a bundle and its sidecar in these states, or None."""
+        entry = self._known.get(name)
+        if not isinstance(entry, dict) or entry.get("files") != states:
             return None
         found = entry.get("found")
         if not isinstance(found, dict) or found.keys() != {"metadata", "problem"}:
             return None
-        self._seen[bundle.name] = entry
+        self._seen[name] = entry
         return found
 
-    def put(self, bundle: Path, sidecar: Path, found: dict[str, Any]) -> None:
-        """Store what was found in these two files."""
-        files = [_state(bundle), _state(sidecar)]
-        self._seen[bundle.name] = {"files": files, "found": found}
+    def put(self, name: str, states: list[FileState | None], found: dict[str, Any]) -> None:
+        """Store what was found in a bundle and its sidecar in these states."""
+        self._seen[name] = {"files": states, "found": found}
 
 
-def _state(path: Path) -> list[int] | None:
-    """Return what tells one state of a file from another; None where there is no file."""
+def scan_folder(folder: Path, suffix: str) -> dict[str, FileState]:
+    """Return the visible files of a folder that end in ``suffix``: name -> state, sorted by name.
+
+    Raises:
+        OSError: the folder cannot be read.
+    """
+    with os.scandir(folder) as entries:
+        found = {
+            entry.name: _state(entry)
+            for entry in entries
+            if entry.name.endswith(suffix) and not entry.name.startswith(".")
+        }
+    return dict(sorted(found.items()))
+
+
+def _state(entry: os.DirEntry[str]) -> FileState:
+    """Return what tells one state of a file from another; empty for a link into nothing."""
     try:
-        status = path.stat()
+        status = entry.stat()
     except OSError:
-        return None
+        return []
     return [status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino]

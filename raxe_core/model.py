@@ -30,10 +30,12 @@ class Model:
         bundle_path: Path | None = None,
         problem: str | None = None,
     ) -> None:
-        self._metadata = metadata
+        self._metadata = dict(metadata) if isinstance(metadata, Mapping) else metadata
         self.source = source
         self.bundle_path = bundle_path
         self.problem = problem
+        #: The id, ``{version}_{variant}`` by convention: ``v1.0_onnx_int8``.
+        self.model_id = self._text("model_id")
 
     def __repr__(self) -> str:
         return f"Model({self.model_id!r}, source={self.source!r}, status={self.status!r})"
@@ -41,7 +43,7 @@ class Model:
     @property
     def metadata(self) -> ModelMetadata:
         """All that the model says of itself."""
-        if not isinstance(self._metadata, Mapping):
+        if not isinstance(self._metadata, dict):
             return self._metadata
         from raxe_core.metadata import ModelMetadata, structure
 
@@ -51,7 +53,7 @@ class Model:
     @property
     def metadata_json(self) -> Mapping[str, Any]:
         """The metadata as JSON types."""
-        if isinstance(self._metadata, Mapping):
+        if isinstance(self._metadata, dict):
             return self._metadata
         from raxe_core.metadata import unstructure
 
@@ -61,11 +63,6 @@ class Model:
     def is_valid(self) -> bool:
         """Whether the entry can be used, as far as its metadata and archive tell."""
         return self.problem is None
-
-    @property
-    def model_id(self) -> str:
-        """The id, ``{version}_{variant}`` by convention: ``v1.0_onnx_int8``."""
-        return self._text("model_id")
 
     @property
     def name(self) -> str:
@@ -90,7 +87,7 @@ class Model:
     @property
     def runtime(self) -> str:
         """What executes the weights: ``onnx``, ``torch``, a third party's."""
-        if isinstance(self._metadata, Mapping):
+        if isinstance(self._metadata, dict):
             return str(self._metadata.get("requirements", {}).get("runtime", "onnx"))
         return self._metadata.requirements.runtime
 
@@ -120,19 +117,19 @@ class Model:
 
         It is what criteria and tables read: a thousand figures cost a millisecond.
         """
-        if isinstance(self._metadata, Mapping):
+        if isinstance(self._metadata, dict):
             value = self._metadata.get(section, {}).get(field)
         else:
             value = getattr(getattr(self._metadata, section), field)
         return None if value is None else float(value)
 
     def _text(self, field: str, default: str = "") -> str:
-        if isinstance(self._metadata, Mapping):
+        if isinstance(self._metadata, dict):
             return str(self._metadata.get(field, default))
         return str(getattr(self._metadata, field))
 
     def _section(self, field: str, cls: Any) -> Any:
-        if isinstance(self._metadata, Mapping):
+        if isinstance(self._metadata, dict):
             return cls(**self._metadata.get(field, {}))
         return getattr(self._metadata, field)
 

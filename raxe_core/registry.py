@@ -43,7 +43,7 @@ class ModelRegistry:
 
     def list_models(self) -> list[Model]:
         """Return every model, sorted by id; a broken one has the status ``invalid``."""
-        return sorted(self._models.values(), key=lambda model: model.model_id)
+        return list(self._models.values())
 
     def get_model(self, model_id: str) -> Model:
         """Return the model of this id or alias.
@@ -70,11 +70,7 @@ class ModelRegistry:
 
     def usable_models(self) -> tuple[Model, ...]:
         """Return the valid models whose runtime is installed, sorted by id."""
-        return tuple(
-            model
-            for model in self.list_models()
-            if model.is_valid and self.host.runtime_problem(model.runtime) is None
-        )
+        return self._usable
 
     def usable_model(self, model_id: str) -> Model:
         """Return the model of this id or alias, if it can be used as far as is known unloaded.
@@ -113,6 +109,14 @@ class ModelRegistry:
         aliases = self.config.get("aliases")
         return chosen._replace(model_id=aliases.get(chosen.model_id, chosen.model_id))
 
+    @functools.cached_property
+    def _usable(self) -> tuple[Model, ...]:
+        return tuple(
+            model
+            for model in self.list_models()
+            if model.is_valid and self.host.runtime_problem(model.runtime) is None
+        )
+
     @property
     def _models(self) -> dict[str, Model]:
         with self._lock:
@@ -120,7 +124,7 @@ class ModelRegistry:
 
     @functools.cached_property
     def _discovered(self) -> dict[str, Model]:
-        """Models by id. A pack's model keeps its id against a drop-in file of the same id."""
+        """Models by id, sorted. A pack's model keeps its id against a drop-in file of the same id."""
         found = self.host.discover_models(self.config.search_path)
         models: dict[str, Model] = {}
         for _, model in sorted(found, key=lambda item: item[0] == CORE):
@@ -130,7 +134,7 @@ class ModelRegistry:
             else:
                 double = _as_duplicate(model, first, models)
                 models[double.model_id] = double
-        return models
+        return dict(sorted(models.items()))
 
 
 def _as_duplicate(model: Model, first: Model, taken: Container[str]) -> Model:
