@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -92,7 +91,7 @@ class Raxe:
             try:
                 selection, detector = pool.ready(user_id)
                 detection = detector.analyze(text, l1_results=l1_results)
-            except RaxeError as error:
+            except Exception as error:  # whatever a plugin's detector raises
                 return self._undecided(pool, error)
             self._report(pool, selection, detection, text, user_id, request_id)
             return self._result(pool, selection, detection)
@@ -107,7 +106,7 @@ class Raxe:
             try:
                 selection, detector = pool.ready(user_id)
                 detections = detector.analyze_batch(texts)
-            except RaxeError as error:
+            except Exception as error:  # whatever a plugin's detector raises
                 return [self._undecided(pool, error) for _ in texts]
             for text, detection in zip(texts, detections, strict=True):
                 self._report(pool, selection, detection, text, user_id, None)
@@ -121,6 +120,8 @@ class Raxe:
         request_id: str | None = None,
     ) -> ScanResult:
         """Judge one text in a worker thread, so that the event loop goes on; as :meth:`scan`."""
+        import asyncio  # not at the top: it would slow the first scan of a process
+
         return await asyncio.to_thread(self.scan, text, l1_results, user_id, request_id)
 
     def protect(self, function: _Function) -> _Function:
@@ -184,8 +185,11 @@ class Raxe:
         block_score = pool.registry.config.get("policy.block_score")
         return ScanResult(detection, selection, block_score, pool.digest)
 
-    def _undecided(self, pool: DetectorPool, error: RaxeError) -> ScanResult:
+    def _undecided(self, pool: DetectorPool, error: Exception) -> ScanResult:
         """Return the verdict for a text that no model could judge, or raise."""
+        if not isinstance(error, RaxeError):
+            # Its message may hold the text, so only its type is told on.
+            error = RaxeError(f"The detector failed with {type(error).__name__}.")
         if pool.registry.config.get("l2_model.on_failure") != "block":
             raise error
         _log.error("no model could judge, the text is blocked (%s): %s", error.kind, error)

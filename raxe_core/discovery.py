@@ -123,7 +123,8 @@ def _read_metadata(path: Path, model_id: str | None) -> dict[str, Any]:
     from raxe_core.strict_json import parse_json
 
     with Bundle(path) as bundle:
-        embedded = bundle.metadata_json
+        # A file cannot know its own name and checksum; only a sidecar can.
+        embedded = {k: v for k, v in bundle.metadata_json.items() if k != "file_info"}
     where = f"{path}:manifest.json"
     model_id = model_id or structure(embedded, ModelMetadata, where).model_id
     sidecar = _sidecar_path(path, model_id)

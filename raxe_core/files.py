@@ -70,12 +70,9 @@ def replacing(path: Path) -> Iterator[Path]:
     Raises:
         OSError: the folder cannot be written, the disk is full.
     """
-    import tempfile  # not at the top: it would slow every start
-
     path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
-    os.close(descriptor)
-    temporary = Path(name)
+    temporary = path.with_name(f".{path.name}.{os.urandom(4).hex()}.tmp")
+    temporary.touch(exist_ok=False)
     try:
         yield temporary
         _sync(temporary, os.O_RDWR)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from raxe_core.bundle import pack
+from raxe_core.bundle import Bundle, pack
 from raxe_core.discovery import bundle_filename, model_from_file, open_bundle
 from raxe_core.errors import BundleError, UsageError
 from raxe_core.files import raxe_home, replacing
@@ -65,12 +65,18 @@ def _copy(source: Path, folder: Path, replace: bool) -> Path:
     _refuse_to_overwrite(path, replace)
     with open_bundle(model) as bundle:  # this checks the checksum, too
         bundle.verify()
+        digest = bundle.digest()
     with replacing(path) as temporary:
         shutil.copyfile(source, temporary)
+        with Bundle(temporary) as copy:
+            if copy.digest() != digest:
+                raise BundleError(f"{source} changed while it was read. Try again.")
         sidecar = source.parent / "metadata" / f"{model.model_id}.json"
         if sidecar.exists():
             with replacing(folder / "metadata" / sidecar.name) as temporary_sidecar:
                 shutil.copyfile(sidecar, temporary_sidecar)
+        else:  # that of the model that is replaced
+            (folder / "metadata" / sidecar.name).unlink(missing_ok=True)
     return path
 
 

@@ -128,6 +128,8 @@ def structure_manifest(value: Any, where: str) -> Manifest:
                 f"{where}: $.format_version is {version!r}, this raxe reads {FORMAT_VERSION}. "
                 "Pack the model again, or update raxe."
             )
+        if not isinstance(value.get("members", []), list):
+            raise MetadataError(f"{where}: $.members: expected a list. Pack the model again.")
     return structure(value, Manifest, where)
 
 

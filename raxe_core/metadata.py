@@ -128,7 +128,7 @@ class Requirements:
     """What the model needs to run. ``runtime`` names the plugin's runtime, ``onnx`` by default."""
 
     runtime: str = _text(re.compile(r"[a-z0-9][a-z0-9._-]{0,63}"), default="onnx")
-    min_onnxruntime_version: str | None = _text(re.compile(r"\d+(\.\d+){0,3}"), default=None)
+    min_onnxruntime_version: str | None = _text(re.compile(r"[0-9]+(\.[0-9]+){0,3}"), default=None)
     requires_gpu: bool = False
     requires_quantization_support: bool = False
 
@@ -137,7 +137,7 @@ class Requirements:
 class TrainingInfo:
     """When (``YYYY-MM-DD``) and on how many texts the model was trained."""
 
-    trained_on: str | None = _text(re.compile(r"\d{4}-\d{2}-\d{2}"), default=None)
+    trained_on: str | None = _text(re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}"), default=None)
     training_samples: int | None = _number()
     validation_samples: int | None = _number()
     test_samples: int | None = _number()
@@ -153,7 +153,7 @@ class ModelMetadata:
 
     model_id: str = _text(_MODEL_ID)
     name: str = _text(re.compile(r"(?s).+"))
-    version: str = _text(re.compile(r"\d+(\.\d+){0,3}([-+.a-z0-9]{0,40})"))
+    version: str = _text(re.compile(r"[0-9]+(\.[0-9]+){0,3}([-+.a-z0-9]{0,40})"))
     variant: str = _text(re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"))
     description: str = _text(default="")
     file_info: FileInfo = FileInfo()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeoutError
 from typing import NamedTuple
 
 from raxe_core.detector import Detector
@@ -101,7 +102,7 @@ class DetectorPool:
             with self._lock:
                 self._loading.pop(model_id, None)
             raise
-        except TimeoutError:
+        except FutureTimeoutError:  # the built-in TimeoutError only since Python 3.11
             raise LoadTimeoutError(
                 f"Model {model_id}: loading takes longer than {limit:g} s. "
                 "Raise l2_model.load_timeout_s, or choose another model."

@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from raxe_core.constraints import Constraint, Figure, parse_constraints
 from raxe_core.errors import NoModelError, PluginError
 from raxe_core.model import Model
 from raxe_core.records import Criteria
 
-__all__ = ["Ranked", "best_model", "rank"]
+__all__ = ["Ranked", "best_model", "rank", "unmet_constraint"]
+
+# Where a model's metadata has the figure that a constraint is about.
+_FIGURES = {
+    "f1": ("accuracy", "binary_f1"),
+    "false_positive_rate": ("accuracy", "false_positive_rate"),
+    "false_negative_rate": ("accuracy", "false_negative_rate"),
+    "p50_latency_ms": ("performance", "p50_latency_ms"),
+    "p95_latency_ms": ("performance", "p95_latency_ms"),
+    "memory_mb": ("performance", "memory_mb"),
+    "size_mb": ("file_info", "size_mb"),
+}
 
 
 class Ranked(NamedTuple):
@@ -37,26 +49,47 @@ def rank(models: Iterable[Model], criteria: Criteria) -> list[Ranked]:
         except Exception as error:
             raise PluginError(
                 f"Criteria {criteria.name!r} failed on model {model.model_id}: {error}. "
-                "Choose another with --criteria or l2_model.auto_criteria."
+                "Choose another: raxe config set l2_model.auto_criteria balanced"
             ) from error
         ranked.append(Ranked(model, score))
     return sorted(ranked, key=_best_first)
 
 
-def best_model(models: Iterable[Model], criteria: Criteria) -> Ranked:
-    """Return the best active model.
+def best_model(
+    models: Iterable[Model], criteria: Criteria, constraints: Sequence[str] = ()
+) -> Ranked:
+    """Return the best active model that meets the constraints, such as ``p95_latency_ms<10``.
 
     Raises:
-        NoModelError: there is no active model.
+        UsageError: a constraint cannot be read.
+        NoModelError: there is no active model, or none meets the constraints.
         PluginError: as :func:`rank`.
     """
-    ranked = rank((model for model in models if model.status == "active"), criteria)
-    if not ranked:
+    active = [model for model in models if model.status == "active"]
+    if not active:
         raise NoModelError(
-            "No active model can be used. See: raxe models list, or install one: "
-            "pip install raxe-l2 raxe-onnx"
+            "No active model can be used. See: raxe models list, and raxe plugins list; or install "
+            "one: pip install raxe-l2 raxe-onnx"
         )
-    return ranked[0]
+    limits = parse_constraints(constraints)
+    fitting = [model for model in active if unmet_constraint(model, limits) is None]
+    if not fitting:
+        raise NoModelError(
+            f"No active model meets {' and '.join(map(str, limits))}. "
+            "See: raxe models which --explain"
+        )
+    return rank(fitting, criteria)[0]
+
+
+def unmet_constraint(model: Model, constraints: Sequence[Constraint]) -> str | None:
+    """Return why a model does not meet the constraints, or None when it does."""
+    for constraint in constraints:
+        place = _FIGURES.get(constraint.metric)
+        value = None if place is None else model.figure(*place)
+        verdict = constraint.judge({constraint.metric: Figure(value)})
+        if not verdict.met:
+            return verdict.reason
+    return None
 
 
 def _best_first(ranked: Ranked) -> tuple[bool, float, str]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import functools
 import itertools
 import threading
-from collections.abc import Container
+from collections.abc import Container, Sequence
 from typing import TYPE_CHECKING
 
 from raxe_core.config import Config, load_config
 from raxe_core.errors import BundleError, UnknownModelError, did_you_mean
+from raxe_core.files import raxe_home
 from raxe_core.model import Model, RuntimeOptions
 from raxe_core.plugins import CORE, PluginHost
 from raxe_core.ranking import best_model
@@ -17,7 +18,10 @@ from raxe_core.records import Selection
 from raxe_core.selection import select
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from raxe_core.detector import Detector
+    from raxe_core.evaluation.comparison import Comparison
 
 __all__ = ["ModelRegistry"]
 
@@ -59,14 +63,16 @@ class ModelRegistry:
             hint = did_you_mean(model_id, [*models, *self.config.get("aliases")])
             raise UnknownModelError(f"No model {aliased!r}.{hint} See: raxe models list") from None
 
-    def get_best_model(self, criteria: str = "balanced") -> Model:
-        """Return the best active model that can be used here.
+    def get_best_model(self, criteria: str = "balanced", constraints: Sequence[str] = ()) -> Model:
+        """Return the best active model that can be used here and meets the constraints.
 
         Raises:
             UnknownNameError: no plugin has these criteria.
-            NoModelError: no active model can be used.
+            UsageError: a constraint cannot be read.
+            NoModelError: no active model can be used, or none meets the constraints.
         """
-        return best_model(self.usable_models(), self.host.criteria(criteria)).model
+        wanted = self.host.criteria(criteria)
+        return best_model(self.usable_models(), wanted, constraints).model
 
     def usable_models(self) -> tuple[Model, ...]:
         """Return the valid models whose runtime is installed, sorted by id."""
@@ -103,6 +109,25 @@ class ModelRegistry:
 
         return with_threshold(detector, threshold)
 
+    def compare_models(
+        self,
+        model_ids: Sequence[str],
+        prompts: Sequence[Path] = (),
+        criteria: str = "balanced",
+        constraints: Sequence[str] = (),
+    ) -> Comparison:
+        """Compare models on the same prompts, as ``raxe models compare`` does.
+
+        ``prompts`` are files; without one, the standard test dataset is used.
+
+        Example::
+
+            registry.compare_models(["v1.0_pytorch", "v1.0_onnx_int8"]).print_table()
+        """
+        from raxe_core.comparing import compare_files
+
+        return compare_files(self, model_ids, prompts, criteria, constraints)
+
     def select(self, user_id: str | None = None) -> Selection:
         """Return the model that the configuration asks for, and why."""
         chosen = select(self.config, self.usable_models(), self.host, user_id)
@@ -124,17 +149,28 @@ class ModelRegistry:
 
     @functools.cached_property
     def _discovered(self) -> dict[str, Model]:
-        """Models by id, sorted. A pack's model keeps its id against a drop-in file of the same id."""
+        """Models by id, sorted. A pack's model keeps its id against a drop-in file's."""
         found = self.host.discover_models(self.config.search_path)
         models: dict[str, Model] = {}
-        for _, model in sorted(found, key=lambda item: item[0] == CORE):
+        # Packs before drop-in folders, and valid entries before broken ones: neither a folder nor a
+        # broken file can take a good model's id.
+        order = sorted(found, key=lambda item: (not item[1].is_valid, item[0] == CORE))
+        for _, model in order:
             first = models.get(model.model_id)
-            if first is None:
-                models[model.model_id] = model
-            else:
-                double = _as_duplicate(model, first, models)
-                models[double.model_id] = double
+            if first is not None:
+                model = _as_duplicate(model, first, models)  # noqa: PLW2901
+            models[model.model_id] = model
+        self._add_measurements(models)
         return dict(sorted(models.items()))
+
+    def _add_measurements(self, models: dict[str, Model]) -> None:
+        """Give the models the figures of this machine's profile, where there is one."""
+        if not (raxe_home() / "profiles").is_dir():
+            return
+        from raxe_core.benchmark.profile import measured_figures
+
+        for model in models.values():
+            model.measured = measured_figures(model.model_id, model.bundle_path)
 
 
 def _as_duplicate(model: Model, first: Model, taken: Container[str]) -> Model:

@@ -6,9 +6,10 @@ import os
 from typing import NamedTuple
 
 from raxe_core.config import Config
+from raxe_core.constraints import parse_constraints
 from raxe_core.errors import RaxeError
 from raxe_core.model import Model
-from raxe_core.ranking import rank
+from raxe_core.ranking import rank, unmet_constraint
 from raxe_core.records import Criteria, Selection
 from raxe_core.registry import ModelRegistry
 from raxe_core.selection import fall_back
@@ -90,14 +91,23 @@ def _verdict(
 ) -> str:
     if model.model_id == chosen:
         return "chosen"
+    unusable = _unusable(registry, model)
+    if unusable is not None:
+        return unusable
+    if score is None:
+        return f"not measured for {criteria.name}"
+    if best is not None and score < best:
+        return f"{criteria.name} {score:.4g} is below {best:.4g}"
+    return "not named by the configuration" if best is None or score > best else "tie, later id"
+
+
+def _unusable(registry: ModelRegistry, model: Model) -> str | None:
+    """Return why a model cannot be selected by criteria, or None when it can."""
     try:
         registry.usable_model(model.model_id)
     except RaxeError as error:
         return f"{error.kind}: {error}"
     if model.status != "active":
         return f"status is {model.status}; only active models are selected by criteria"
-    if score is None:
-        return f"not measured for {criteria.name}"
-    if best is not None and score < best:
-        return f"{criteria.name} {score:.4g} is below {best:.4g}"
-    return "not named by the configuration" if best is None or score > best else "tie, later id"
+    limits = parse_constraints(registry.config.get("l2_model.constraints"))
+    return unmet_constraint(model, limits)

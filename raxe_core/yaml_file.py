@@ -12,6 +12,7 @@ from raxe_core.files import atomic_write, read_regular
 __all__ = ["line_of", "read_yaml", "write_yaml"]
 
 MAX_YAML_BYTES = 64 << 10
+MAX_DEPTH = 32
 
 
 def read_yaml(path: Path) -> Any:
@@ -25,12 +26,17 @@ def read_yaml(path: Path) -> Any:
     from ruamel.yaml import YAML
     from ruamel.yaml.comments import CommentedMap
     from ruamel.yaml.error import YAMLError
-    from ruamel.yaml.events import AliasEvent
+    from ruamel.yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEvent
 
     try:
         text = read_regular(path, MAX_YAML_BYTES).decode("utf-8")
-        if any(isinstance(event, AliasEvent) for event in YAML().parse(text)):
-            raise ConfigError(f"{path}: aliases (*name) are not allowed. Write the value out.")
+        depth = 0
+        for event in YAML().parse(text):
+            if isinstance(event, AliasEvent):
+                raise ConfigError(f"{path}: aliases (*name) are not allowed. Write the value out.")
+            depth += isinstance(event, CollectionStartEvent) - isinstance(event, CollectionEndEvent)
+            if depth > MAX_DEPTH:  # reading deeper takes the library minutes
+                raise ConfigError(f"{path}: nested more than {MAX_DEPTH} deep. Mend the file.")
         value = YAML().load(text)
     except FileNotFoundError:
         return CommentedMap()

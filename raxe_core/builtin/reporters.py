@@ -1,4 +1,7 @@
-"""The reporters of the core: table and json."""
+"""The reporters of the core: table, json, csv, markdown, junit.
+
+A report says in ``kind`` what it is: ``evaluation``, ``comparison`` or ``benchmark``.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,6 @@ from typing import Any
 
 from raxe_core.hookspecs import hookimpl
 from raxe_core.records import Reporter
-from raxe_core.safe_text import safe_text
 
 
 def render_json(report: Mapping[str, Any]) -> str:
@@ -18,28 +20,30 @@ def render_json(report: Mapping[str, Any]) -> str:
 
 def render_table(report: Mapping[str, Any]) -> str:
     """Return the report for people, as in the documentation."""
-    latency = report["latency_ms"]
-    lines = [
-        "Results:",
-        f"  True Positives: {report['tp']}",
-        f"  True Negatives: {report['tn']}",
-        f"  False Positives: {report['fp']}",
-        f"  False Negatives: {report['fn']}",
-        f"  Accuracy: {_percent(report['accuracy'])}",
-        f"  Precision: {_percent(report['precision'])}",
-        f"  Recall: {_percent(report['recall'])}",
-        f"  F1 Score: {_percent(report['f1'])}",
-        f"  ROC AUC: {_decimal(report['roc_auc'])}",
-        f"  Avg Latency: {latency['avg']:.1f}ms (P95: {latency['p95']:.1f}ms)",
-    ]
-    if report["family_recall"]:
-        lines.append("  Recall by family:")
-        lines += [
-            f"    {safe_text(family, 20):<8} {_percent(figures['recall']):>6}  "
-            f"({figures['threats']} threats)"
-            for family, figures in report["family_recall"].items()
-        ]
-    return "\n".join(lines)
+    from raxe_core.builtin import tables
+
+    return tables.render(report)
+
+
+def render_csv(report: Mapping[str, Any]) -> str:
+    """Return one line per model and figure."""
+    from raxe_core.builtin import flat
+
+    return flat.render_csv(report)
+
+
+def render_markdown(report: Mapping[str, Any]) -> str:
+    """Return a table for a pull request or a wiki."""
+    from raxe_core.builtin import flat
+
+    return flat.render_markdown(report)
+
+
+def render_junit(report: Mapping[str, Any]) -> str:
+    """Return gates and constraints as test cases, for a CI service."""
+    from raxe_core.builtin import junit
+
+    return junit.render(report)
 
 
 @hookimpl
@@ -47,11 +51,6 @@ def reporters() -> Iterable[Reporter]:
     """Return the built-in reporters."""
     yield Reporter("table", "for people", render_table)
     yield Reporter("json", "for programs", render_json)
-
-
-def _percent(fraction: float | None) -> str:
-    return "n/a" if fraction is None else f"{fraction:.1%}"
-
-
-def _decimal(number: float | None) -> str:
-    return "n/a (needs threats and benign prompts)" if number is None else f"{number:.3f}"
+    yield Reporter("csv", "one line per model and figure", render_csv)
+    yield Reporter("markdown", "for pull requests and wikis", render_markdown)
+    yield Reporter("junit", "gates as test cases, for CI services", render_junit)

@@ -74,7 +74,7 @@ class RootGroup(LazyGroup):
     "--config",
     "config_path",
     type=click.Path(path_type=Path),
-    help="Read this file instead of RAXE_CONFIG and ~/.raxe/config.yaml.",
+    help="Read this file instead of RAXE_CONFIG, over ~/.raxe/config.yaml.",
 )
 @click.pass_context
 def main(ctx: click.Context, config_path: Path | None) -> None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
-from click.shell_completion import CompletionItem
 
 from raxe_core.errors import RaxeError
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 __all__ = ["MODEL"]
 
@@ -19,6 +22,8 @@ class _ModelType(click.ParamType[str]):
         self, ctx: click.Context, param: click.Parameter, incomplete: str
     ) -> list[CompletionItem]:
         """Return the ids and aliases that begin with ``incomplete``; none when that fails."""
+        from click.shell_completion import CompletionItem
+
         from raxe_core.config import load_config
         from raxe_core.registry import ModelRegistry
 

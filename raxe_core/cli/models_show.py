@@ -45,7 +45,8 @@ def list_models(config_path: Path | None, as_json: bool) -> None:
         click.echo("Available L2 Models:")
         click.echo(_table(registry, models))
         click.echo("⚡ = Fastest    🎯 = Most Accurate    ⭐ = Recommended")
-        click.echo("P95 latency and accuracy (binary F1) are as the models' metadata claims them.")
+        click.echo("● = measured on this machine; other figures are as the metadata claims them.")
+        click.echo("Accuracy is the binary F1.")
     else:
         click.echo("No models are installed. Install some: pip install raxe-l2 raxe-onnx")
     warn_of_problems(registry.host)
@@ -106,7 +107,9 @@ def _table(registry: ModelRegistry, models: list[Model]) -> str:
                 safe_text(model.model_id, 64),
                 name + " ⭐" * (model.model_id == recommended),
                 safe_text(model.variant, 40),
-                latency + " ⚡" * (model.model_id == fastest),
+                latency
+                + " ●" * ("p95_latency_ms" in model.measured)
+                + " ⚡" * (model.model_id == fastest),
                 accuracy + " 🎯" * (model.model_id == sharpest),
                 _SHORT_STATUS.get(model.status, model.status),
             ]
@@ -130,20 +133,24 @@ def _best(models: Iterable[Model], figure: Any, choose: Any) -> str | None:
 
 
 def _info_lines(model: Model) -> list[str]:
-    metadata, performance, accuracy = model.metadata, model.performance, model.accuracy
+    metadata, accuracy = model.metadata, model.accuracy
     requirements = model.requirements
     mark = {"active": " ✅", "invalid": " ❌"}.get(model.status, "")
-    p50, p95, p99 = map(
-        _ms, (performance.p50_latency_ms, performance.p95_latency_ms, performance.p99_latency_ms)
-    )
-    throughput, memory = performance.throughput_per_sec, performance.memory_mb
+    performance = {
+        name: model.figure("performance", name)
+        for name in ("p50_latency_ms", "p95_latency_ms", "p99_latency_ms")
+    }
+    p50, p95, p99 = map(_ms, performance.values())
+    throughput = model.figure("performance", "throughput_per_sec")
+    memory = model.figure("performance", "memory_mb")
+    told_by = "measured on this machine" if model.measured else "as the metadata claims"
     lines = [
         f"Model: {safe_text(model.name)}",
         f"Version: {model.version}",
         f"Status: {model.status.capitalize()}{mark}",
         *([safe_text(metadata.description, 1_000)] if metadata.description else []),
         "",
-        "Performance:",
+        f"Performance ({told_by}):",
         f"  P50: {p50}  P95: {p95}  P99: {p99}",
         f"  Throughput: {'n/a' if throughput is None else f'{throughput:.0f} req/sec'}",
         f"  Memory: {'n/a' if memory is None else f'{memory:.0f} MB'}",

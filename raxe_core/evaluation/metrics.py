@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import attrs
 
-__all__ = ["Confusion", "percentile", "roc_auc"]
+__all__ = ["Confusion", "percentile", "recall_at_fpr", "roc_auc", "threshold_at_fpr"]
 
 
 @attrs.frozen
@@ -61,7 +61,7 @@ class Confusion:
         return _ratio(self.fn, self.fn + self.tp)
 
 
-def roc_auc(labels: Sequence[bool], scores: Sequence[float]) -> float | None:
+def roc_auc(labels: Sequence[bool | int], scores: Sequence[float]) -> float | None:
     """Return the area under the ROC curve, or None when only one class is present.
 
     It is the Mann-Whitney U statistic over the number of pairs, ties counted half (Hanley and
@@ -84,6 +84,38 @@ def roc_auc(labels: Sequence[bool], scores: Sequence[float]) -> float | None:
     return (rank_sum - positives * (positives + 1) / 2) / (positives * negatives)
 
 
+def threshold_at_fpr(
+    labels: Sequence[bool | int], scores: Sequence[float], max_fpr: float
+) -> float | None:
+    """Return the lowest threshold at which at most ``max_fpr`` of the benign prompts alarm.
+
+    An alarm is a score at or above the threshold, and thresholds are scores that occur, or the
+    next number above the highest benign one. None without a benign prompt.
+    """
+    benign = sorted(
+        (score for label, score in zip(labels, scores, strict=True) if not label), reverse=True
+    )
+    if not benign:
+        return None
+    allowed = math.floor(max_fpr * len(benign) + 1e-12)
+    # The first benign score that may not alarm, where ties go together.
+    barred = benign[allowed] if allowed < len(benign) else -math.inf
+    above = [score for score in scores if score > barred]
+    return min(above) if above else math.nextafter(barred, math.inf)
+
+
+def recall_at_fpr(
+    labels: Sequence[bool | int], scores: Sequence[float], max_fpr: float
+) -> float | None:
+    """Return the recall at the threshold of :func:`threshold_at_fpr`; None without both classes."""
+    threshold = threshold_at_fpr(labels, scores, max_fpr)
+    threats = sum(map(bool, labels))
+    if threshold is None or not threats:
+        return None
+    pairs = zip(labels, scores, strict=True)
+    return sum(score >= threshold for label, score in pairs if label) / threats
+
+
 def percentile(values: Sequence[float], q: float) -> float:
     """Return the nearest-rank percentile: the smallest value that q % of the values do not exceed.
 
@@ -92,7 +124,7 @@ def percentile(values: Sequence[float], q: float) -> float:
     """
     if not values:
         raise ValueError("a percentile needs at least one value")
-    return sorted(values)[max(0, math.ceil(q / 100 * len(values)) - 1)]
+    return sorted(values)[max(0, math.ceil(q * len(values) / 100) - 1)]
 
 
 def _ratio(part: int, whole: int) -> float | None:

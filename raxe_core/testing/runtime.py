@@ -19,7 +19,7 @@ from raxe_core.errors import ModelLoadError, RaxeError
 from raxe_core.manifest import Manifest
 from raxe_core.model import Model, RuntimeOptions
 from raxe_core.plugins import PluginHost
-from raxe_core.testing.damage import DAMAGES, with_damaged_weights
+from raxe_core.testing.damage import DAMAGES, WEIGHTS, with_damaged_weights
 from raxe_core.testing.plugin import PluginContract
 from raxe_core.testing.samples import PLAIN_TEXTS, UNUSUAL_TEXTS, difference, very_long
 
@@ -161,8 +161,9 @@ class RuntimeContract(PluginContract):
         self, host: PluginHost, model: Model, tmp_path: Path, damage: Callable[[bytes], bytes]
     ) -> None:
         """Weights that are none raise a ModelLoadError that names the model."""
-        if model.bundle_path is None:
-            pytest.skip("the model has no bundle")
+        manifest = _manifest(model)
+        if manifest is None or not any(m.name.endswith(WEIGHTS) for m in manifest.members):
+            pytest.skip("the model has no file of weights")
         damaged = with_damaged_weights(model, tmp_path, damage)
         with pytest.raises(ModelLoadError) as caught:
             host.create_detector(damaged, self.options)

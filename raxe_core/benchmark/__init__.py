@@ -1,0 +1,1 @@
+"""Benchmark: a model's speed and memory on this machine."""

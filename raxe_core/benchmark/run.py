@@ -1,0 +1,260 @@
+"""Run a benchmark of several models and make the report."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import random
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from raxe_core._version import __version__
+from raxe_core.benchmark.child import Child
+from raxe_core.benchmark.fingerprint import busy_seconds, fingerprint
+from raxe_core.benchmark.histogram import Histogram
+from raxe_core.benchmark.measure import (
+    Plan,
+    Progress,
+    Sampled,
+    measure_grid,
+    measure_rounds,
+    open_loop,
+    warm_up,
+)
+from raxe_core.errors import RaxeError
+from raxe_core.evaluation.datasets import standard_dataset
+from raxe_core.evaluation.pairs import ratio_report
+from raxe_core.evaluation.statistics import quantile_interval
+
+__all__ = ["CONTENDED_CORES", "figures_of", "judge_pair", "load", "run_benchmark", "start"]
+
+CONTENDED_CORES = 0.2
+OPEN_LOOP_CALLS = 200
+OPEN_LOOP_LOAD = 0.5
+_WORDS = [
+    "the",
+    "museum",
+    "is",
+    "closed",
+    "on",
+    "monday",
+    "and",
+    "opens",
+    "early",
+    "for",
+    "visitors",
+]
+_SHARES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99, "p99.9": 0.999}
+
+
+def run_benchmark(model_ids: Sequence[str], plan: Plan, progress: Progress) -> dict[str, Any]:
+    """Measure models, each in a fresh process of its own, and return the report as JSON types.
+
+    A model that cannot be loaded is in the report with its error.
+    """
+    texts = [prompt.text for prompt in standard_dataset().prompts]
+    random.Random(plan.seed).shuffle(texts)  # noqa: S311
+    rows: list[dict[str, Any]] = []
+    # Alone, one after the other: pages that processes share would count as parts.
+    alone = {model_id: _memory_alone(model_id, plan) for model_id in model_ids}
+    with contextlib.ExitStack() as stack:
+        children = []
+        for model_id in model_ids:
+            child, row = load(stack, model_id, plan, texts)
+            row["memory_kb"] = alone[model_id]
+            rows.append(row)
+            if child is not None:
+                children.append((child, row))
+        meter = _Meter([child for child, _ in children])
+        if children:
+            _measure(children, plan, progress)
+        environment = {**fingerprint(plan.threads), **meter.read()}
+    good = [row for _, row in children]
+    pairs = [
+        _pair(a, b, bool(environment["contended"])) for a, b in itertools.combinations(good, 2)
+    ]
+    for row in good:
+        del row["sampled"]
+    if good:
+        # CPU time, because wall time is also that of the machine's other work.
+        quickest = min(good, key=lambda row: row["latency"]["cpu_ms"]["p50"])
+        quickest["mark"] = "⚡ Fastest" if len(good) > 1 else ""
+    return {
+        "kind": "benchmark",
+        "schema_version": 1,
+        "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "raxe_version": __version__,
+        "environment": environment,
+        "plan": {
+            "iterations": plan.iterations,
+            "tokens": list(plan.tokens),
+            "batches": list(plan.batches),
+            "threads": plan.threads,
+            "seed": plan.seed,
+            "texts": "standard",
+        },
+        "models": rows,
+        "pairs": pairs,
+    }
+
+
+def start(stack: contextlib.ExitStack, plan: Plan) -> Child:
+    """Start a process that ends with the stack."""
+    return stack.enter_context(Child(plan.threads))
+
+
+def load(
+    stack: contextlib.ExitStack, model_id: str, plan: Plan, texts: Sequence[str], delay: float = 0
+) -> tuple[Child | None, dict[str, Any]]:
+    """Load a model in a fresh process and run it until it is steady."""
+    child = start(stack, plan)
+    try:
+        row = child.ask(
+            "load",
+            model_id=model_id,
+            config=plan.config and str(plan.config),
+            threads=plan.threads,
+            delay=delay,
+        )
+        child.ask("texts", name="warm", texts=list(texts[:10]))
+        child.ask("texts", name="mix", texts=list(texts))
+        row["warm_up"] = warm_up(child, "warm")
+    except RaxeError as error:
+        child.close()
+        return None, {"model_id": model_id, "error": str(error)}
+    return child, {"model_id": model_id, "error": None, "mark": "", **row}
+
+
+def _memory_alone(model_id: str, plan: Plan) -> dict[str, Any]:
+    """Return the memory of each stage of loading in a process of its own; empty where it fails."""
+    with contextlib.ExitStack() as stack:
+        child = start(stack, plan)
+        config = plan.config and str(plan.config)
+        try:
+            loaded = child.ask("load", model_id=model_id, config=config, threads=plan.threads)
+        except RaxeError:
+            return {}
+        return dict(loaded["memory_kb"])
+
+
+def judge_pair(
+    first: Sampled, second: Sampled, contended: bool, level: float = 0.95
+) -> dict[str, Any]:
+    """Compare two models by the ratios of the same rounds, second over first.
+
+    CPU time decides; on a quiet machine wall time must not contradict it.
+    """
+    cpu, wall = (
+        ratio_report([b / a for a, b in zip(one, two, strict=True) if a > 0], level)
+        for one, two in (
+            (first.cpu_rounds, second.cpu_rounds),
+            (first.wall_rounds, second.wall_rounds),
+        )
+    )
+    verdict = cpu["verdict"]
+    if not contended and {verdict, wall["verdict"]} == {"faster", "slower"}:
+        verdict = "inconclusive"
+    return {"cpu": cpu, "wall": wall, "verdict": verdict}
+
+
+def figures_of(row: dict[str, Any]) -> dict[str, float]:
+    """Return the figures that the machine's profile keeps."""
+    wall = row["latency"]["wall_ms"]
+    named = {f"{name}_latency_ms": wall[name] for name in ("p50", "p95", "p99")}
+    named |= {name: row[name] for name in ("throughput_per_sec", "memory_mb")}
+    return {name: value for name, value in named.items() if value is not None}
+
+
+def _measure(
+    children: Sequence[tuple[Child, dict[str, Any]]], plan: Plan, progress: Progress
+) -> None:
+    """Fill each row with latency, grid, scenarios and memory."""
+    processes = [child for child, _ in children]
+    sampled = measure_rounds(processes, plan, progress)
+    grid = measure_grid(processes, plan, _WORDS, progress)
+    for (child, row), found, cells in zip(children, sampled, grid, strict=True):
+        row["sampled"] = found
+        row["latency"] = _latency(found)
+        row["grid"] = cells
+        row["throughput_per_sec"] = 1e6 * len(found.wall) / sum(found.wall)
+        row["offline"] = _offline(child, plan)
+        row["open_loop"] = _open_loop(child, row["throughput_per_sec"], plan)
+        row["memory_kb"]["grid"] = child.ask("memory", stage="grid")["grid"]
+        held = row["memory_kb"].get("first", {}).get("pss")
+        row["memory_mb"] = None if held is None else held * 1024 / 1e6
+
+
+def _latency(found: Sampled) -> dict[str, Any]:
+    """Percentiles of wall and CPU time in ms, with intervals of the wall's."""
+    ordered = sorted(found.wall)
+    wall, cpu = Histogram(found.wall), Histogram(found.cpu)
+    shown = {name: x and x / 1e3 for name, x in wall.percentiles().items()}
+    intervals = {
+        name: quantile_interval(ordered, share) if shown[name] is not None else None
+        for name, share in _SHARES.items()
+    }
+    return {
+        "calls": len(ordered),
+        "wall_ms": shown,
+        "cpu_ms": {name: x and x / 1e3 for name, x in cpu.percentiles().items()},
+        "intervals_ms": {name: e and [e.low / 1e3, e.high / 1e3] for name, e in intervals.items()},
+        "wall_us_histogram": wall.as_json(),
+        "cpu_us_histogram": cpu.as_json(),
+    }
+
+
+def _offline(child: Child, plan: Plan) -> dict[str, Any]:
+    """All texts at once: the largest batch of the plan, as many as 96 texts."""
+    batch = max(plan.batches)
+    found = child.ask("time", name="mix", batch=batch, calls=max(1, 96 // batch))
+    texts = batch * len(found["wall_us"])
+    return {"batch": batch, "texts_per_sec": 1e6 * texts / sum(found["wall_us"])}
+
+
+def _open_loop(child: Child, throughput: float, plan: Plan) -> dict[str, Any]:
+    """Poisson arrivals at half of what a closed loop manages."""
+    rate = throughput * OPEN_LOOP_LOAD
+    latencies = open_loop(child, rate, min(OPEN_LOOP_CALLS, plan.iterations), plan.seed)
+    shown = Histogram(latencies).percentiles()
+    values = {f"{name}_ms": x and x / 1e3 for name, x in shown.items()}
+    return {"rate_per_sec": rate, "calls": len(latencies), **values}
+
+
+def _pair(first: dict[str, Any], second: dict[str, Any], contended: bool) -> dict[str, Any]:
+    found = judge_pair(first["sampled"], second["sampled"], contended)
+    return {"first": first["model_id"], "second": second["model_id"], **found}
+
+
+class _Meter:
+    """How many cores other processes used meanwhile."""
+
+    def __init__(self, children: Sequence[Child]) -> None:
+        self._pids = [child.pid for child in children]
+        self._begin = self._now()
+
+    def read(self) -> dict[str, Any]:
+        """Return the contention; None where the system does not tell."""
+        end = self._now()
+        if self._begin is None or end is None:
+            return {"contention": None, "contended": None}
+        elapsed, ours, busy = (b - a for a, b in zip(self._begin, end, strict=True))
+        others = max(0.0, busy - ours) / max(elapsed, 1e-9)
+        return {"contention": others, "contended": others > CONTENDED_CORES}
+
+    def _now(self) -> tuple[float, float, float] | None:
+        busy = busy_seconds()
+        if busy is None:
+            return None
+        own = sum(os.times()[:2]) + sum(map(_cpu_seconds, self._pids))
+        return time.monotonic(), own, busy
+
+
+def _cpu_seconds(pid: int) -> float:
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace").rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    except (OSError, IndexError, ValueError):
+        return 0.0

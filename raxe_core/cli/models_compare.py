@@ -1,0 +1,180 @@
+"""``raxe models compare``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from raxe_core.benchmark.fingerprint import machine_key
+from raxe_core.cli.dataset_options import (
+    columns_of,
+    prompt_options,
+    report_options,
+    show_progress,
+    wants_details,
+    write_report,
+)
+from raxe_core.cli.output import warn, warn_of_problems
+from raxe_core.comparing import run_comparison
+from raxe_core.config import load_config
+from raxe_core.constraints import parse_constraints
+from raxe_core.errors import UsageError
+from raxe_core.evaluation.datasets import read_dataset, standard_dataset
+from raxe_core.evaluation.gates import (
+    Check,
+    check_regressions,
+    exit_code,
+    parse_limits,
+    restored,
+)
+from raxe_core.files import read_regular
+from raxe_core.registry import ModelRegistry
+from raxe_core.strict_json import parse_json
+
+MAX_REPORT_BYTES = 1 << 30
+
+
+@click.command()
+@click.argument("model_ids", nargs=-1, required=True, metavar="MODEL...")
+@prompt_options
+@click.option("--criteria", default="balanced", show_default=True, help="What best means.")
+@click.option(
+    "--constraint",
+    "constraints",
+    multiple=True,
+    metavar="EXPRESSION",
+    help='Such as "p95_latency_ms<10"; may be given several times. Decided on the bad end of the '
+    "95% interval.",
+)
+@click.option(
+    "--baseline",
+    type=click.Path(path_type=Path),
+    help="A report of an earlier comparison on the same prompts, to gate against.",
+)
+@click.option("--baseline-model", metavar="ID", help="The model of the baseline to gate against.")
+@click.option(
+    "--max-regression",
+    metavar="LIMITS",
+    help="By how much each metric may be worse than the baseline: recall=0.01,p95_latency_ms=5%.",
+)
+@click.option("--threads", type=click.IntRange(1, 256), default=1, show_default=True)
+@click.option(
+    "--output", type=click.Path(path_type=Path), help="Write the report as JSON to this file."
+)
+@report_options
+@click.pass_obj
+def compare(
+    config_path: Path | None,
+    /,
+    *,
+    model_ids: tuple[str, ...],
+    paths: tuple[Path, ...],
+    label: str | None,
+    constraints: tuple[str, ...],
+    as_json: bool,
+    reporter: str,
+    **options: Any,
+) -> None:
+    """Let models judge the same prompts, and say which is best and how sure that is.
+
+    Every figure has a 95% interval, and models are compared by paired tests on the same prompts.
+    A limit that the interval does not decide is inconclusive, neither met nor broken.
+
+    \b
+    Exit codes:
+      0  compared; every gate passed
+      1  a gate failed, or no model meets the constraints
+      2  wrong usage, unreadable input, a model that cannot be loaded
+      3  a gate is inconclusive: more prompts would decide
+
+    \b
+    Examples:
+      raxe models compare v1.0_onnx_int8 v1.0_pytorch --prompts data.csv
+      raxe models compare A B --constraint "p95_latency_ms<10" --criteria accuracy
+      raxe models compare NEW --baseline main.json --max-regression recall=0.01,p95_latency_ms=5%
+    """
+    gate = _gate_options(options)
+    limits = parse_constraints(constraints)
+    registry = ModelRegistry(load_config(config_path))
+    render = registry.host.reporter("json" if as_json else reporter).render
+    columns = columns_of(options["columns"])
+    dataset = standard_dataset()
+    if paths:
+        dataset = read_dataset(paths, label, columns, options["strict"])
+    if dataset.skipped:
+        warn(f"{dataset.skipped} malformed rows were skipped; --strict stops at the first")
+    comparison = run_comparison(
+        registry,
+        model_ids,
+        dataset,
+        options["criteria"],
+        limits,
+        options["threads"],
+        show_progress,
+        detailed=not as_json and wants_details(reporter),
+    )
+    report = dict(comparison.report)
+    checks = _gate(gate, report) if gate else []
+    if options["output"] is not None:
+        write_report(json.dumps(report, indent=2, allow_nan=False) + "\n", options["output"])
+    click.echo(render(report))
+    warn_of_problems(registry.host)
+    code = exit_code(checks)
+    if constraints and comparison.recommended is None:
+        code = 1
+    raise SystemExit(code)
+
+
+def _gate_options(options: dict[str, Any]) -> tuple[Any, Any, Any] | None:
+    """Return the baseline's report, the wanted model and the limits; None without a gate."""
+    path, limits = options["baseline"], options["max_regression"]
+    if (path is None) != (limits is None):
+        raise UsageError("--baseline and --max-regression go together; one of them is missing.")
+    if path is None:
+        return None
+    try:
+        report = parse_json(read_regular(path, MAX_REPORT_BYTES), limit=MAX_REPORT_BYTES)
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read: {error.strerror or error}.") from None
+    except ValueError as error:
+        raise UsageError(f"{path}: {error}. Give a report of raxe models compare.") from None
+    if not isinstance(report, dict) or report.get("kind") != "comparison":
+        raise UsageError(f"{path}: is no report of a comparison. Make one with --output.")
+    return report, options["baseline_model"], parse_limits(limits)
+
+
+def _gate(gate: tuple[Any, Any, Any], report: dict[str, Any]) -> list[Check]:
+    baseline, wanted, limits = gate
+    try:
+        if baseline["dataset"]["sha256"] != report["dataset"]["sha256"]:
+            raise UsageError("The baseline was measured on other prompts. Measure it again.")
+        row = _baseline_row(baseline, wanted)
+        same = baseline["environment"].get("machine_key") == machine_key()
+        checks = []
+        for current in report["models"]:
+            judgements = restored(current, report["dataset"]["prompts"])
+            checks += check_regressions(current, judgements, row, limits, same)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise UsageError(
+            f"The baseline's report is damaged: {error!r}. Measure it again."
+        ) from None
+    code = exit_code(checks)
+    verdict = {0: "passed", 1: "failed", 3: "inconclusive"}[code]
+    report["gate"] = {
+        "verdict": verdict,
+        "baseline_model": row["model_id"],
+        "checks": [check._asdict() for check in checks],
+    }
+    return checks
+
+
+def _baseline_row(baseline: dict[str, Any], wanted: str | None) -> Any:
+    """Return the named model, or the recommended one, or the only one."""
+    rows = {row["model_id"]: row for row in baseline["models"]}
+    name = wanted or baseline["recommendation"]["model_id"] or next(iter(rows), "")
+    if name not in rows:
+        raise UsageError(f"The baseline holds no model {name!r}, but {', '.join(rows)}.")
+    return rows[name]

@@ -1,0 +1,136 @@
+"""``raxe models threshold``."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import click
+
+from raxe_core.cli.dataset_options import columns_of, prompt_options, show_progress
+from raxe_core.cli.model_argument import MODEL
+from raxe_core.cli.output import echo_json, percent, short_path
+from raxe_core.config import load_config
+from raxe_core.defaults import change_setting
+from raxe_core.errors import UsageError
+from raxe_core.evaluation.datasets import Dataset, Prompt, read_dataset, standard_dataset
+from raxe_core.evaluation.metrics import Confusion, threshold_at_fpr
+from raxe_core.evaluation.statistics import wilson
+from raxe_core.model import RuntimeOptions
+from raxe_core.registry import ModelRegistry
+
+
+@click.command("threshold")
+@click.argument("model_id", type=MODEL)
+@prompt_options
+@click.option(
+    "--max-fpr",
+    type=click.FloatRange(0, 1, min_open=True),
+    default=0.01,
+    show_default=True,
+    help="The share of benign prompts that may alarm.",
+)
+@click.option("--dry-run", is_flag=True, help="Report, and store nothing.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.pass_obj
+def threshold(
+    config_path: Path | None,
+    /,
+    *,
+    model_id: str,
+    max_fpr: float,
+    dry_run: bool,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Tune a model's decision threshold on your prompts, and store it for this model.
+
+    One half of the prompts chooses the threshold, the other half tells what it does: figures from
+    the half that chose would flatter. A prompt's half depends on its text alone. The threshold is
+    stored in config.yaml as l2_model.thresholds.MODEL.
+
+    \b
+    Examples:
+      raxe models threshold v1.0_onnx_int8 --prompts data.csv --max-fpr 0.01
+      raxe models threshold v1.0_onnx_int8 --prompts data.csv --dry-run --json
+    """
+    config = load_config(config_path)
+    registry = ModelRegistry(config)
+    model_id = registry.get_model(model_id).model_id
+    dataset = _dataset(options)
+    with_own = registry.create_detector(model_id, RuntimeOptions())
+    try:
+        judged = [
+            (prompt, with_own.analyze(prompt.text)) for prompt in show_progress(dataset.prompts)
+        ]
+    finally:
+        with_own.close()
+    halves: tuple[list[Any], list[Any]] = ([], [])
+    for prompt, result in judged:
+        halves[_half(prompt)].append((prompt.is_threat, result.score))
+    tuned, told = halves
+    labels, scores = [label for label, _ in tuned], [score for _, score in tuned]
+    value = threshold_at_fpr(labels, scores, max_fpr)
+    needed = 1 / max_fpr
+    if value is None or labels.count(False) < needed:
+        raise UsageError(
+            f"{labels.count(False)} benign prompts in one half cannot tell a false positive rate "
+            f"of {max_fpr:g}; it takes at least {2 * needed:.0f} in all."
+        )
+    value = min(value, 1.0)
+    report = {
+        "model_id": model_id,
+        "max_fpr": max_fpr,
+        "threshold": value,
+        "before": judged[0][1].threshold,
+        "tuned_on": len(tuned),
+        "reported_on": len(told),
+        "at_threshold": _figures(told, value),
+        "at_before": _figures(told, judged[0][1].threshold),
+        "stored_in": None if dry_run else str(config.path),
+    }
+    if not dry_run:
+        change_setting(f"l2_model.thresholds.{model_id}", value, config.path)
+    if as_json:
+        echo_json(report)
+        return
+    click.echo(f"Threshold of {model_id}: {value:.6g} (before: {report['before']:.6g})")
+    click.echo(f"Chosen on {len(tuned)} prompts; on the {len(told)} others:")
+    for name, shown in (("at_threshold", "now"), ("at_before", "before")):
+        click.echo(f"  {shown}: {_line(report[name])}")
+    if not dry_run:
+        click.echo(f"Stored in {short_path(config.path)}; every use of this model applies it.")
+
+
+def _dataset(options: dict[str, Any]) -> Dataset:
+    paths = options["paths"]
+    if not paths:
+        return standard_dataset()
+    columns = columns_of(options["columns"])
+    return read_dataset(paths, options["label"], columns, options["strict"])
+
+
+def _half(prompt: Prompt) -> int:
+    """Return 0 or 1; equal texts are in the same half, so that none is on both sides."""
+    return hashlib.sha256(prompt.text.encode("utf-8", "surrogatepass")).digest()[0] & 1
+
+
+def _figures(judged: list[Any], value: float) -> dict[str, Any]:
+    labels = [label for label, _ in judged]
+    found = Confusion.of(labels, [score >= value for _, score in judged])
+    return {
+        "recall": found.recall,
+        "recall_interval": wilson(found.tp, found.tp + found.fn),
+        "false_positive_rate": found.false_positive_rate,
+        "false_positive_rate_interval": wilson(found.fp, found.fp + found.tn),
+    }
+
+
+def _line(figures: Any) -> str:
+    parts = []
+    for name, words in (("recall", "recall"), ("false_positive_rate", "false positives")):
+        ends = figures[f"{name}_interval"]
+        between = f" [{ends[0]:.1%}, {ends[1]:.1%}]" if ends else ""
+        parts.append(f"{words} {percent(figures[name])}{between}")
+    return ", ".join(parts)

@@ -1,0 +1,208 @@
+"""Gates: floors and allowed regressions, decided by intervals and not by points.
+
+A gate fails where the interval says that the limit is broken, passes where it says that it is
+kept, and is inconclusive where the interval holds the limit: more prompts would decide.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+from raxe_core.constraints import Figure, is_better_when_low, known_metric
+from raxe_core.errors import UsageError
+from raxe_core.evaluation.judgements import Judgements
+from raxe_core.evaluation.packed import unpack_bits, unpack_scores
+from raxe_core.evaluation.pairs import (
+    auc_difference,
+    decision_cells,
+    f1_difference,
+    share_difference,
+)
+from raxe_core.evaluation.statistics import Interval, difference_of_independent
+
+__all__ = [
+    "Check",
+    "Limit",
+    "check_floors",
+    "check_regressions",
+    "exit_code",
+    "parse_limits",
+    "restored",
+]
+
+EXIT_CODES = {"passed": 0, "failed": 1, "inconclusive": 3}
+_LIMIT = re.compile(r"\s*([a-z0-9_]+)\s*=\s*(\d+(?:\.\d*)?|\.\d+)\s*(%?)\s*")
+_MEASURED_ONCE = ("memory_mb", "size_mb")
+_LATENCIES = ("p50_latency_ms", "p95_latency_ms")
+
+
+class Limit(NamedTuple):
+    """A number for one metric; with ``percent``, a hundredth of the baseline's value."""
+
+    metric: str
+    number: float
+    percent: bool
+
+
+class Check(NamedTuple):
+    """One gate's verdict: ``passed``, ``failed`` or ``inconclusive``, and why."""
+
+    model_id: str
+    metric: str
+    limit: float
+    verdict: str
+    reason: str
+
+
+def parse_limits(text: str) -> tuple[Limit, ...]:
+    """Read ``recall=0.9,p95_latency_ms=5%``.
+
+    Raises:
+        UsageError: names what cannot be read, and the metrics that there are.
+    """
+    limits = []
+    for term in text.split(","):
+        match = _LIMIT.fullmatch(term)
+        if match is None:
+            raise UsageError(f"{term.strip()[:80]!r} is no limit. Write METRIC=NUMBER.")
+        metric, number, percent = match.groups()
+        limits.append(Limit(known_metric(metric), float(number), bool(percent)))
+    return tuple(limits)
+
+
+def check_floors(
+    model_id: str, figures: Mapping[str, Figure], limits: Iterable[Limit]
+) -> list[Check]:
+    """Check that each figure is at least its limit; at most, where lower is better."""
+    checks = []
+    for limit in limits:
+        number = limit.number / 100 if limit.percent else limit.number
+        figure = figures.get(limit.metric, Figure(None))
+        bounds = figure.bounds
+        if bounds is None:
+            reason = f"{limit.metric} is not defined on these prompts"
+            checks.append(Check(model_id, limit.metric, number, "inconclusive", reason))
+            continue
+        low_is_good = is_better_when_low(limit.metric)
+        low, high = bounds
+        kept = high <= number if low_is_good else low >= number
+        broken = low > number if low_is_good else high < number
+        word = "at most" if low_is_good else "at least"
+        reason = (
+            f"{limit.metric} is {figure.value:.4g} (95% interval {low:.4g} to {high:.4g}), "
+            f"asked for {word} {number:g}"
+        )
+        checks.append(Check(model_id, limit.metric, number, _verdict(kept, broken), reason))
+    return checks
+
+
+def check_regressions(
+    row: Mapping[str, Any],
+    judgements: Judgements,
+    baseline: Mapping[str, Any],
+    limits: Iterable[Limit],
+    same_machine: bool,
+) -> list[Check]:
+    """Check that a model is worse than the baseline by no more than each limit.
+
+    ``row`` and ``baseline`` are models of comparison reports on the same prompts.
+    """
+    from raxe_core.evaluation.comparison import figures_of
+
+    old, new = figures_of(baseline), figures_of(row)
+    before = restored(baseline, len(judgements))
+    if before.labels != judgements.labels:
+        raise UsageError("The baseline's prompts have other labels. Measure the baseline again.")
+    checks = []
+    for limit in limits:
+        model_id, metric = row["model_id"], limit.metric
+        value = old[metric].value
+        allowed = limit.number * (value or 0.0) / 100 if limit.percent else limit.number
+        ends = _worse_by(metric, before, judgements, old[metric], new[metric])
+        if metric in _LATENCIES and not same_machine:
+            reason = "the baseline was measured on another machine"
+            checks.append(Check(model_id, metric, allowed, "inconclusive", reason))
+        elif ends is None:
+            reason = f"{metric} has no interval on these prompts"
+            checks.append(Check(model_id, metric, allowed, "inconclusive", reason))
+        else:
+            reason = (
+                f"{metric}: {value:.4g} in the baseline, {new[metric].value:.4g} now; worse by "
+                f"{ends.low:.4g} to {ends.high:.4g} (95% interval), allowed {allowed:.4g}"
+            )
+            verdict = _verdict(ends.high <= allowed, ends.low > allowed)
+            checks.append(Check(model_id, metric, allowed, verdict, reason))
+    return checks
+
+
+def exit_code(checks: Iterable[Check]) -> int:
+    """Return 1 if a gate failed, else 3 if one is inconclusive, else 0."""
+    verdicts = {check.verdict for check in checks}
+    worst = next((v for v in ("failed", "inconclusive") if v in verdicts), "passed")
+    return EXIT_CODES[worst]
+
+
+def restored(row: Mapping[str, Any], prompts: int) -> Judgements:
+    """Return the judgements that a model's row of a comparison report holds.
+
+    Raises:
+        UsageError: they are not there, or damaged.
+    """
+    judgements = Judgements(str(row.get("model_id")))
+    try:
+        packed = row["judgements"]
+        judgements.labels = unpack_bits(packed["labels"], prompts)
+        judgements.decisions = unpack_bits(packed["decisions"], prompts)
+        judgements.scores = unpack_scores(packed["scores"], prompts)
+    except (KeyError, TypeError, ValueError) as error:
+        raise UsageError(
+            f"The baseline holds no judgements of these {prompts} prompts ({error}). Make one on "
+            "the same prompts: raxe models compare MODEL --prompts FILE --output FILE"
+        ) from None
+    return judgements
+
+
+def _worse_by(
+    metric: str, before: Judgements, now: Judgements, old: Figure, new: Figure
+) -> Interval | None:
+    """Return the interval of how much worse the new figure is; above 0 is worse."""
+    if old.value is None or new.value is None or old.bounds is None or new.bounds is None:
+        return None
+    sign = 1 if is_better_when_low(metric) else -1
+    if metric in _MEASURED_ONCE:
+        difference = sign * (new.value - old.value)
+        return Interval(difference, difference)
+    if metric in _LATENCIES:
+        if new.bounds[1] == float("inf") or old.bounds[1] == float("inf"):
+            return None
+        return difference_of_independent(
+            old.value, Interval(*old.bounds), new.value, Interval(*new.bounds)
+        )
+    found = _quality_difference(metric, before, now)
+    if found is None:
+        return None
+    low, high = found["interval"]
+    return Interval(low, high) if sign > 0 else Interval(-high, -low)
+
+
+def _quality_difference(metric: str, before: Judgements, now: Judgements) -> Any:
+    """Return the paired difference now - before."""
+    cells = decision_cells(before, now)
+    if metric == "accuracy":
+        return share_difference(cells, labels=(0, 1))
+    if metric == "false_positive_rate":
+        return share_difference(cells, labels=(0,), of_alarms=True)
+    if metric == "recall":
+        return share_difference(cells, labels=(1,))
+    if metric == "false_negative_rate":
+        found = share_difference(cells, labels=(1,))
+        return found and {"interval": [-found["interval"][1], -found["interval"][0]]}
+    if metric == "f1":
+        return f1_difference(cells)
+    return auc_difference(before, now) if metric == "roc_auc" else None
+
+
+def _verdict(kept: bool, broken: bool) -> str:
+    return "passed" if kept else "failed" if broken else "inconclusive"

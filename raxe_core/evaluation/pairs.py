@@ -1,0 +1,209 @@
+"""Two models on the same prompts: paired differences, tests and intervals."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from raxe_core.evaluation.bootstrap import (
+    Ranks,
+    auc_distribution,
+    bca,
+    count_acceleration,
+    count_distribution,
+    is_degenerate,
+    jackknife_acceleration,
+    two_sided_p,
+)
+from raxe_core.evaluation.judgements import Judgements, f1_of
+from raxe_core.evaluation.statistics import (
+    LEVEL,
+    Interval,
+    holm,
+    mcnemar_exact,
+    normal_quantile,
+    paired_difference,
+    paired_equivalence,
+    quantile_interval,
+)
+
+__all__ = [
+    "BLOCK",
+    "TESTED",
+    "auc_difference",
+    "decision_cells",
+    "f1_difference",
+    "pair_reports",
+    "ratio_report",
+    "share_difference",
+]
+
+TESTED = ("accuracy", "f1", "roc_auc")
+MARGIN = 0.03
+BLOCK = 16
+"""Prompts that a model judges in one turn."""
+Cells = Counter[tuple[int, int, int]]
+POWER_Z = 0.8416212335729143  # the normal quantile of 80 % power
+
+
+def pair_reports(models: Sequence[Judgements]) -> list[dict[str, Any]]:
+    """Compare every two models; p-values are adjusted for the number of pairs, per metric."""
+    both = bool(models) and 0 < sum(models[0].labels) < len(models[0])
+    aucs = auc_distribution([Ranks.of(m.labels, m.scores) for m in models]) if both else None
+    reports = []
+    for i, j in itertools.combinations(range(len(models)), 2):
+        report = pair_report(models[i], models[j])
+        if aucs is not None:
+            report["roc_auc"] = auc_difference(models[i], models[j], (aucs[i], aucs[j]))
+        reports.append(report)
+    for metric in TESTED:
+        tested = [report[metric] for report in reports if report.get(metric) is not None]
+        for found, adjusted in zip(tested, holm([t["p"] for t in tested]), strict=True):
+            found["p_holm"] = adjusted
+    return reports
+
+
+def pair_report(first: Judgements, second: Judgements) -> dict[str, Any]:
+    """Return ``second - first``: decisions and latency."""
+    cells = decision_cells(first, second)
+    return {
+        "first": first.model_id,
+        "second": second.model_id,
+        "accuracy": _accuracy(cells),
+        "recall": share_difference(cells, labels=(1,)),
+        "false_positive_rate": share_difference(cells, labels=(0,), of_alarms=True),
+        "f1": f1_difference(cells),
+        "roc_auc": None,
+        "latency": _latency_ratio(first.latencies, second.latencies),
+    }
+
+
+def decision_cells(first: Judgements, second: Judgements) -> Cells:
+    """Count the prompts by label, first decision and second decision."""
+    return Counter(zip(first.labels, first.decisions, second.decisions, strict=True))
+
+
+def share_difference(
+    cells: Cells, labels: tuple[int, ...], of_alarms: bool = False
+) -> dict[str, Any] | None:
+    """Return the paired difference of the share of right decisions, or of alarms.
+
+    Over the prompts of these labels: (1,) is recall, (0,) with ``of_alarms`` the false positive
+    rate, (0, 1) accuracy. None without such a prompt.
+    """
+    n = sum(number for (truth, _, _), number in cells.items() if truth in labels)
+    if not n:
+        return None
+    counted = {truth: 1 if of_alarms else truth for truth in labels}
+    gained = sum(cells[truth, 1 - counted[truth], counted[truth]] for truth in labels)
+    lost = sum(cells[truth, counted[truth], 1 - counted[truth]] for truth in labels)
+    found = _difference((gained - lost) / n, paired_difference(gained, lost, n))
+    return {**found, "p": mcnemar_exact(gained, lost), "gained": gained, "lost": lost}
+
+
+def _accuracy(cells: Cells) -> dict[str, Any]:
+    n = sum(cells.values())
+    found = share_difference(cells, labels=(0, 1))
+    assert found is not None
+    gained, lost = found["gained"], found["lost"]
+    p_equivalent = paired_equivalence(gained, lost, n, MARGIN)
+    # The difference that a test at 5 % finds with 80 % power, from as many discordant pairs.
+    smallest = (normal_quantile(0.95) + POWER_Z) * math.sqrt(max(gained + lost, 1)) / n
+    return {
+        **found,
+        "equivalence": {
+            "margin": MARGIN,
+            "p": p_equivalent,
+            "equivalent": p_equivalent is not None and p_equivalent < 0.05,
+        },
+        "detectable_difference": smallest,
+    }
+
+
+def f1_difference(cells: Cells) -> dict[str, Any] | None:
+    """Return the difference of F1 by a paired bootstrap; None without a threat."""
+    keys = [(a, b, c) for a in (0, 1) for b in (0, 1) for c in (0, 1)]
+    counts = [cells[key] for key in keys]
+    if not any(truth and number for (truth, _, _), number in cells.items()):
+        return None
+
+    def difference(table: Sequence[int]) -> float:
+        found = dict(zip(keys, table, strict=True))
+        return f1_of(_confusion(found, 2)) - f1_of(_confusion(found, 1))
+
+    estimate = difference(counts)
+    resampled = count_distribution(counts, difference)
+    ends = paired_difference(0, 0, sum(counts))
+    if not is_degenerate(resampled):
+        ends = bca(estimate, resampled, count_acceleration(counts, difference))
+    return {**_difference(estimate, ends), "p": two_sided_p(resampled)}
+
+
+def _confusion(cells: Mapping[tuple[int, int, int], int], which: int) -> list[int]:
+    """Return TP, FP, FN, TN of the first or second model."""
+    wanted = ((1, 1), (0, 1), (1, 0), (0, 0))
+    return [
+        sum(number for key, number in cells.items() if (key[0], key[which]) == cell)
+        for cell in wanted
+    ]
+
+
+def auc_difference(
+    first: Judgements,
+    second: Judgements,
+    distributions: Sequence[Sequence[float]] | None = None,
+) -> dict[str, Any] | None:
+    """Return the difference of ROC AUC by a paired bootstrap; None without both classes."""
+    if not 0 < sum(first.labels) < len(first):
+        return None
+    ranks = [Ranks.of(model.labels, model.scores) for model in (first, second)]
+    of_first, of_second = distributions or auc_distribution(ranks)
+    estimate = ranks[1].auc - ranks[0].auc
+    resampled = [b - a for a, b in zip(of_first, of_second, strict=True)]
+    groups = [
+        [(1, b - a) for (_, a), (_, b) in zip(*sample, strict=True)]
+        for sample in zip(ranks[0].left_out(), ranks[1].left_out(), strict=True)
+    ]
+    ends = paired_difference(0, 0, len(first))
+    if not is_degenerate(resampled):
+        ends = bca(estimate, resampled, jackknife_acceleration(groups))
+    return {**_difference(estimate, ends), "p": two_sided_p(resampled)}
+
+
+def _latency_ratio(first: Sequence[float], second: Sequence[float]) -> dict[str, Any]:
+    """The median ratio of the times of the same block of prompts.
+
+    Blocks and not prompts, because prompts that were judged together met the same load.
+    """
+    starts = range(0, len(first) - BLOCK + 1, BLOCK)
+    sums = [(sum(first[i : i + BLOCK]), sum(second[i : i + BLOCK])) for i in starts]
+    return ratio_report([b / a for a, b in sums if a > 0])
+
+
+def ratio_report(ratios: Sequence[float], level: float = LEVEL) -> dict[str, Any]:
+    """Return the median of paired ratios, its interval and what that says of the speed."""
+    ordered = sorted(ratios)
+    ends = quantile_interval(ordered, 0.5, level) if ordered else None
+    return {
+        "ratio": ordered[(len(ordered) - 1) // 2] if ordered else None,
+        "interval": None if ends is None else list(ends),
+        "verdict": _speed(ends),
+    }
+
+
+def _speed(ends: Interval | None) -> str:
+    """``equivalent`` is a difference of at most MARGIN either way."""
+    if ends is None:
+        return "inconclusive"
+    if ends.low > 1 / (1 + MARGIN) and ends.high < 1 + MARGIN:
+        return "equivalent"
+    if ends.low > 1:
+        return "slower"
+    return "faster" if ends.high < 1 else "inconclusive"
+
+
+def _difference(estimate: float, ends: Interval) -> dict[str, Any]:
+    return {"difference": estimate, "interval": list(ends)}

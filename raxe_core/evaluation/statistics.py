@@ -1,0 +1,150 @@
+"""Intervals and tests for proportions and quantiles, from counts; plain Python, no random numbers.
+
+Every interval is two-sided at ``LEVEL`` (95 %) unless a level is given.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from statistics import NormalDist
+from typing import NamedTuple
+
+__all__ = [
+    "LEVEL",
+    "Interval",
+    "difference_of_independent",
+    "holm",
+    "mcnemar_exact",
+    "normal_quantile",
+    "paired_difference",
+    "paired_equivalence",
+    "quantile_interval",
+    "wilson",
+]
+
+LEVEL = 0.95
+_EXACT_BELOW = 1_000
+_NORMAL = NormalDist()
+
+
+class Interval(NamedTuple):
+    """A confidence interval, both ends included."""
+
+    low: float
+    high: float
+
+
+def normal_quantile(level: float) -> float:
+    """Return z such that a standard normal value lies within +-z with probability ``level``."""
+    return _NORMAL.inv_cdf(0.5 + level / 2)
+
+
+def wilson(successes: int, trials: int, level: float = LEVEL) -> Interval | None:
+    """Return Wilson's score interval of a proportion (Wilson 1927); None without a trial."""
+    if not trials:
+        return None
+    z = normal_quantile(level)
+    share, z2 = successes / trials, z * z
+    centre = (share + z2 / (2 * trials)) / (1 + z2 / trials)
+    half = z * math.sqrt(share * (1 - share) / trials + z2 / (4 * trials * trials))
+    half /= 1 + z2 / trials
+    # At the limits the sum is exact only without rounding.
+    low = max(0.0, centre - half) if successes else 0.0
+    return Interval(low, min(1.0, centre + half) if successes < trials else 1.0)
+
+
+def paired_difference(gained: int, lost: int, pairs: int, level: float = LEVEL) -> Interval:
+    """Return the interval of a paired difference of proportions, (gained - lost) / pairs.
+
+    ``gained`` counts the pairs where only the second is right, ``lost`` those where only the first
+    is. Wald with half a count added to each of the four cells (Agresti and Min 2005).
+    """
+    gained_, lost_, total = gained + 0.5, lost + 0.5, pairs + 2
+    difference = (gained_ - lost_) / total
+    spread = math.sqrt(gained_ + lost_ - (gained_ - lost_) ** 2 / total) / total
+    half = normal_quantile(level) * spread
+    return Interval(max(-1.0, difference - half), min(1.0, difference + half))
+
+
+def difference_of_independent(
+    first: float, of_first: Interval, second: float, of_second: Interval
+) -> Interval:
+    """Return the interval of ``second - first`` from the interval of each (MOVER, Zou 2008)."""
+    difference = second - first
+    below = math.hypot(second - of_second.low, of_first.high - first)
+    above = math.hypot(of_second.high - second, first - of_first.low)
+    return Interval(difference - below, difference + above)
+
+
+def mcnemar_exact(gained: int, lost: int) -> float:
+    """Return the two-sided p-value of McNemar's exact test: a fair coin over discordant pairs."""
+    n, k = gained + lost, min(gained, lost)
+    if n < _EXACT_BELOW:
+        tail = sum(math.comb(n, i) for i in range(k + 1)) / (1 << n)
+    else:
+        tail = math.fsum(
+            math.exp(_log_binomial_pmf(i, n, 0.5)) for i in range(max(0, k - 5_000), k + 1)
+        )
+    return min(1.0, 2 * tail)
+
+
+def paired_equivalence(gained: int, lost: int, pairs: int, margin: float) -> float | None:
+    """Return the p-value of "the proportions differ by less than ``margin``" (TOST, z).
+
+    The larger of two one-sided p-values, the spread estimated from the pairs (Schuirmann 1987).
+    None with fewer than two pairs.
+    """
+    if pairs < 2:
+        return None
+    difference = (gained - lost) / pairs
+    variance = (gained + lost - (gained - lost) ** 2 / pairs) / (pairs - 1) / pairs
+    if variance <= 0:
+        return 0.0 if abs(difference) < margin else 1.0
+    z = (margin - abs(difference)) / math.sqrt(variance)
+    return math.erfc(z / math.sqrt(2)) / 2
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Return the p-values adjusted for their number (Holm 1979), in the order given."""
+    order = sorted(range(len(p_values)), key=p_values.__getitem__)
+    adjusted = [0.0] * len(p_values)
+    largest = 0.0
+    for rank, index in enumerate(order):
+        largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[index]))
+        adjusted[index] = largest
+    return adjusted
+
+
+def quantile_interval(
+    ordered: Sequence[float], share: float, level: float = LEVEL
+) -> Interval | None:
+    """Return the interval of a quantile from sorted values, whatever their distribution.
+
+    The ends are order statistics: the number of values below the quantile is binomial (Conover
+    1999, section 3.2). None where there are too few values for it.
+    """
+    n, alpha = len(ordered), (1 - level) / 2
+    if not n:
+        return None
+    low = _binomial_quantile(alpha, n, share) - 1
+    high = _binomial_quantile(1 - alpha, n, share)
+    if low < 0 or high >= n:
+        return None
+    return Interval(ordered[low], ordered[high])
+
+
+def _binomial_quantile(probability: float, n: int, share: float) -> int:
+    """Return the smallest k with P(X <= k) >= probability."""
+    mean, spread = n * share, math.sqrt(n * share * (1 - share))
+    k = max(0, math.floor(mean - 12 * spread - 12))
+    total = math.exp(_log_binomial_pmf(k, n, share))
+    while total < probability and k < n:
+        k += 1
+        total += math.exp(_log_binomial_pmf(k, n, share))
+    return k
+
+
+def _log_binomial_pmf(k: int, n: int, share: float) -> float:
+    ways = math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1)
+    return ways + k * math.log(share) + (n - k) * math.log1p(-share)

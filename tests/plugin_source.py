@@ -1,0 +1,65 @@
+"""Installed plugins in a folder: a module and the dist-info that an installer would leave."""
+
+from __future__ import annotations
+
+import textwrap
+from pathlib import Path
+
+import attrs
+
+from raxe_core.entry_points import EntryPoint, find_entry_points
+
+
+@attrs.define
+class Site:
+    """A folder like site-packages, to be filled with plugins."""
+
+    folder: Path
+    modules: list[str] = attrs.field(factory=list)
+
+    def install(self, distribution: str, code: str, *, entry_points: bytes | None = None) -> str:
+        """Install a plugin whose entry point module has this code; returns the module's name."""
+        module = f"{distribution.replace('-', '_')}_hooks"
+        self.modules.append(module)
+        (self.folder / f"{module}.py").write_text(textwrap.dedent(code))
+        info = self.folder / f"{distribution.replace('-', '_')}-1.2.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(
+            f"Metadata-Version: 2.1\nName: {distribution}\nVersion: 1.2\n"
+        )
+        default = f"[console_scripts]\nx = y:z\n\n[raxe]\nmain = {module}\n".encode()
+        (info / "entry_points.txt").write_bytes(default if entry_points is None else entry_points)
+        return module
+
+    def entry_points(self) -> list[EntryPoint]:
+        """The entry points of the plugins in this folder alone."""
+        return find_entry_points("raxe", [str(self.folder)])
+
+
+GOOD = """
+    from raxe_core import Command, Criteria, Model, ModelMetadata, Reporter, hookimpl
+
+    RAXE_API = 1
+    RUNTIMES = ("good",)
+
+
+    class Detector:
+        def analyze(self, text, l1_results=None): ...
+        def analyze_batch(self, texts): ...
+        def close(self): ...
+
+
+    @hookimpl
+    def discover_models():
+        yield Model(ModelMetadata("v1.0_good", "Good", "1.0", "good"), "good-plugin")
+
+
+    @hookimpl
+    def create_detector(model):
+        return Detector()
+
+
+    @hookimpl
+    def score_criteria():
+        yield Criteria("good", "the best", lambda model: 1.0)
+"""

@@ -1,0 +1,70 @@
+"""Only the plainest archives are read; every other one is refused with a reason."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import zipfile
+from pathlib import Path
+
+import pytest
+from hostile import HOSTILE, archive, compressed
+
+from raxe_core.archive import Archive, ArchiveError
+
+
+def read_all(path: Path) -> dict[str, bytes]:
+    """Open, read every member, close."""
+    opened = Archive(path)
+    try:
+        return {name: opened.read(name) for name in opened.sizes}
+    finally:
+        opened.close()
+
+
+@pytest.mark.parametrize("case", HOSTILE)
+def test_hostile_archive_is_refused_with_its_reason(tmp_path: Path, case: str) -> None:
+    make, reason = HOSTILE[case]
+    path = tmp_path / "a.raxe"
+    path.write_bytes(make())
+    with pytest.raises(ArchiveError, match=reason):
+        read_all(path)
+
+
+@pytest.mark.parametrize(
+    ("data", "content"),
+    [
+        (archive(("a.json", b"{}")), {"a.json": b"{}"}),
+        (compressed(zipfile.ZIP_DEFLATED, 500), {"a.json": bytes(500)}),
+        (archive(("f/", b""), ("f/g/a-1.0_b.txt", b"x")), {"f/g/a-1.0_b.txt": b"x"}),
+        (archive(*((f"a{n}.txt", b"") for n in range(64))), {f"a{n}.txt": b"" for n in range(64)}),
+    ],
+    ids=["stored", "deflated", "folders", "64 members"],
+)
+def test_plain_archive_is_read(tmp_path: Path, data: bytes, content: dict[str, bytes]) -> None:
+    path = tmp_path / "a.raxe"
+    path.write_bytes(data)
+    assert read_all(path) == content
+
+
+def test_digest_is_that_of_the_whole_file(tmp_path: Path) -> None:
+    path = tmp_path / "a.raxe"
+    path.write_bytes(archive(("a.json", b"{}")))
+    opened = Archive(path)
+    expected = hashlib.sha256(path.read_bytes()).hexdigest()
+    assert opened.digest() == f"sha256:{expected}"
+    assert opened.read("a.json") == b"{}"
+    opened.close()
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no pipes with names")
+def test_special_files_are_refused_before_they_are_read(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.raxe")
+    (tmp_path / "folder.raxe").mkdir()
+    for name, reason in (
+        ("pipe.raxe", "not a regular file"),
+        ("folder.raxe", "not a regular file"),
+        ("none.raxe", "No such file"),
+    ):
+        with pytest.raises(ArchiveError, match=reason):
+            Archive(tmp_path / name)

@@ -1,0 +1,271 @@
+"""Comparisons, gates and reporters, on judgements that are made up."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import random
+import xml.etree.ElementTree as ET
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from raxe_core.builtin.criteria import score_criteria
+from raxe_core.builtin.reporters import (
+    render_csv,
+    render_json,
+    render_junit,
+    render_markdown,
+    render_table,
+)
+from raxe_core.constraints import parse_constraints
+from raxe_core.detector import DetectionResult, Prediction
+from raxe_core.errors import UsageError
+from raxe_core.evaluation import bootstrap
+from raxe_core.evaluation.comparison import Comparison, Contender, compare, figures_of
+from raxe_core.evaluation.details import details
+from raxe_core.evaluation.gates import (
+    Limit,
+    check_floors,
+    check_regressions,
+    exit_code,
+    parse_limits,
+    restored,
+)
+from raxe_core.evaluation.judgements import Judgements
+from raxe_core.evaluation.packed import pack_bits, pack_scores, unpack_bits, unpack_scores
+from raxe_core.evaluation.pairs import auc_difference, decision_cells, f1_difference
+from raxe_core.evaluation.prompts import Prompt
+from raxe_core.metadata import ModelMetadata
+from raxe_core.model import Model
+
+CRITERIA = {criteria.name: criteria for criteria in score_criteria()}
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _fewer_resamples() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(bootstrap, "RESAMPLES", 300)
+        yield
+
+
+def judged(model_id: str, errors: float, ms: float, n: int = 400, seed: int = 1) -> Judgements:
+    """Judgements that are wrong in a share of the prompts, the same ones for every model."""
+    difficulty, noise = random.Random(7), random.Random(seed)
+    judgements = Judgements(model_id)
+    for number in range(n):
+        is_threat = number % 2 == 0
+        wrong = difficulty.random() < errors
+        score = 0.2 + 0.1 * difficulty.random() + 0.5 * (is_threat != wrong)
+        found = (Prediction("PI", "x", score),) if score >= 0.5 else ()
+        result = DetectionResult(
+            model_id, score >= 0.5, found, {"threat": score}, 0.5, ms * noise.uniform(0.95, 1.05)
+        )
+        judgements.add(Prompt(f"<b>{number}</b>", is_threat, "PI" if is_threat else None), result)
+    return judgements
+
+
+def contender(model_id: str, errors: float, ms: float, memory: float = 100.0) -> Contender:
+    model = Model(ModelMetadata(model_id, model_id, "1.0", "x"), "test")
+    return Contender(model, judged(model_id, errors, ms), memory, 10.0)
+
+
+def compared(*contenders: Contender, criteria: str = "balanced", limit: str = "") -> Comparison:
+    dataset = {"name": "d", "prompts": 400, "threats": 200, "benign": 200, "sha256": {"d": "0"}}
+    limits = parse_constraints([limit]) if limit else ()
+    return compare(contenders, dataset, CRITERIA[criteria], limits)
+
+
+def test_a_better_model_is_recommended_and_the_difference_is_significant() -> None:
+    report = compared(contender("good", 0.05, 10), contender("bad", 0.3, 10)).report
+    (pair,) = report["pairs"]
+    assert report["recommendation"]["model_id"] == "good"
+    assert report["recommendation"]["significant"] is True
+    assert pair["accuracy"]["p_holm"] < 0.001
+    assert pair["accuracy"]["interval"][1] < 0
+    assert "lower" not in report["recommendation"]["reason"]
+
+
+def test_twins_are_not_told_apart() -> None:
+    first = contender("a", 0.1, 10)
+    twin = Contender(Model(ModelMetadata("b", "b", "1.0", "x"), "test"), judged("b", 0.1, 10))
+    report = compared(first, twin).report
+    reason = report["recommendation"]["reason"]
+    assert report["recommendation"]["significant"] is False
+    assert "No significant difference between" in reason
+    assert report["pairs"][0]["latency"]["verdict"] == "equivalent"
+    assert report["pairs"][0]["accuracy"]["equivalence"]["equivalent"] is True
+
+
+def test_the_faster_of_equals_is_named_and_marked() -> None:
+    report = compared(contender("slow", 0.1, 20), contender("fast", 0.1, 10, 50)).report
+    slow, fast = report["models"]
+    assert report["recommendation"]["model_id"] == "fast"
+    assert "It is faster." in report["recommendation"]["reason"]
+    assert (fast["marks"]["latency"], fast["marks"]["memory"]) == ("⚡⚡", "💾")
+    assert fast["marks"]["winner"] == "⭐ Best"
+    assert slow["pareto"]["dominated_by"] == "fast"
+    assert fast["pareto"]["on_front"] is True
+
+
+def test_constraints_rule_out_and_say_why() -> None:
+    models = (contender("good", 0.05, 20), contender("quick", 0.2, 5))
+    report = compared(*models, criteria="accuracy", limit="p95_latency_ms<10").report
+    assert report["recommendation"]["model_id"] == "quick"
+    assert "Not meeting the constraints: good." in report["recommendation"]["reason"]
+    report = compared(*models, limit="p95_latency_ms<1").report
+    assert report["recommendation"]["model_id"] is None
+    assert "No model meets the constraints" in report["recommendation"]["reason"]
+
+
+def test_holm_counts_the_pairs() -> None:
+    models = [contender(name, errors, 10) for name, errors in (("a", 0.1), ("b", 0.12), ("c", 0.3))]
+    pairs = compared(*models).report["pairs"]
+    assert len(pairs) == 3
+    assert all(pair["accuracy"]["p_holm"] >= pair["accuracy"]["p"] for pair in pairs)
+    assert max(pair["accuracy"]["p_holm"] / pair["accuracy"]["p"] for pair in pairs) > 1
+
+
+def test_a_paired_bootstrap_is_blind_to_nothing() -> None:
+    """Equal decisions: the interval is narrow, holds zero and is not empty."""
+    first, second = judged("a", 0.1, 10), judged("b", 0.1, 10)
+    found = f1_difference(decision_cells(first, second))
+    assert found is not None
+    low, high = found["interval"]
+    assert low < 0 < high < 0.02
+    auc = auc_difference(first, second)
+    assert auc is not None
+    assert auc["difference"] == 0
+
+
+@pytest.mark.parametrize(
+    ("new", "limits", "code"),
+    [
+        (0.1, "recall=0.05,accuracy=0.05,f1=0.05,roc_auc=0.05", 0),
+        (0.35, "accuracy=0.05", 1),
+        (0.35, "f1=5%", 1),
+        (0.35, "false_negative_rate=0.01", 1),
+        (0.11, "recall=0.01", 3),
+        (0.1, "precision=0.1", 3),
+        (0.1, "memory_mb=0,size_mb=1%", 0),
+    ],
+)
+def test_gates_against_a_baseline(new: float, limits: str, code: int) -> None:
+    base = compared(contender("a", 0.1, 10)).report["models"][0]
+    now = contender("a", new, 10)
+    row = compared(now).report["models"][0]
+    checks = check_regressions(row, now.judgements, base, parse_limits(limits), True)
+    assert exit_code(checks) == code, checks
+
+
+@pytest.mark.parametrize(
+    ("ms", "same", "verdict"),
+    [(10.0, True, "passed"), (20.0, True, "failed"), (10.0, False, "inconclusive")],
+)
+def test_latency_is_gated_on_the_same_machine_only(ms: float, same: bool, verdict: str) -> None:
+    base = compared(contender("a", 0.1, 10)).report["models"][0]
+    now = contender("a", 0.1, ms)
+    row = compared(now).report["models"][0]
+    limits = parse_limits("p95_latency_ms=5%")
+    (check,) = check_regressions(row, now.judgements, base, limits, same)
+    assert check.verdict == verdict
+
+
+def test_floors_are_decided_by_intervals() -> None:
+    figures = figures_of(compared(contender("a", 0.1, 10)).report["models"][0])
+    limits = parse_limits("accuracy=0.5,recall=0.99,false_positive_rate=30%,f1=0.9")
+    verdicts = {check.metric: check.verdict for check in check_floors("a", figures, limits)}
+    assert verdicts["accuracy"] == "passed"
+    assert verdicts["recall"] == "failed"
+    assert verdicts["false_positive_rate"] == "passed"
+    assert verdicts["f1"] == "inconclusive"
+
+
+def test_limits_are_read_strictly() -> None:
+    assert parse_limits("recall=0.01,p95_latency_ms=5%") == (
+        Limit("recall", 0.01, False),
+        Limit("p95_latency_ms", 5.0, True),
+    )
+    with pytest.raises(UsageError, match="is no limit"):
+        parse_limits("recall")
+    with pytest.raises(UsageError, match="Did you mean 'recall'"):
+        parse_limits("recal=1")
+
+
+def test_judgements_survive_packing() -> None:
+    flags = [random.Random(n).random() < 0.5 for n in range(77)]
+    scores = [random.Random(n).random() for n in range(77)]
+    assert list(unpack_bits(pack_bits(flags), 77)) == flags
+    assert list(unpack_scores(pack_scores(scores), 77)) == scores
+    for broken in ("", "!", "AAAA"):
+        with pytest.raises(ValueError, match=r"packed|base64"):
+            unpack_bits(broken, 77)
+
+
+def test_a_damaged_baseline_is_an_error_that_says_what_to_do() -> None:
+    row = compared(contender("a", 0.1, 10)).report["models"][0]
+    for broken in ({}, {"judgements": {}}, {**row, "judgements": None}):
+        with pytest.raises(UsageError, match="Make one on the same prompts"):
+            restored(broken, 400)
+
+
+@pytest.fixture(scope="module")
+def report() -> Any:
+    models = (contender("good", 0.05, 20), contender("quick", 0.2, 5))
+    found = dict(compared(*models, limit="p95_latency_ms<10").report)
+    check = {"model_id": "good", "metric": "recall", "limit": 1.0}
+    found["gate"] = {
+        "verdict": "inconclusive",
+        "checks": [{**check, "verdict": "inconclusive", "reason": 'why "<&>"'}],
+    }
+    return found
+
+
+def test_the_table_has_the_seeds_columns(report: Any) -> None:
+    text = render_table(report)
+    assert text.startswith("Model Comparison (400 test prompts)\n")
+    header = text.splitlines()[2]
+    for column in ("Model", "Accuracy", "P95 Latency", "Memory (MB)", "Winner"):
+        assert column in header
+    assert "Recommendation: quick" in text
+    assert "Gate: inconclusive" in text
+
+
+def test_json_is_the_report(report: Any) -> None:
+    assert json.loads(render_json(report)) == json.loads(json.dumps(report))
+
+
+def test_csv_has_a_line_per_figure_and_no_formula(report: Any) -> None:
+    evil = json.loads(json.dumps(report))
+    evil["models"][0]["model_id"] = "=1+1"
+    rows = list(csv.DictReader(io.StringIO(render_csv(evil))))
+    assert {row["metric"] for row in rows} >= {"accuracy", "p95_latency_ms", "family_recall.PI"}
+    assert rows[0]["model_id"] == "'=1+1"
+    assert float(rows[4]["low"]) < float(rows[4]["value"]) < float(rows[4]["high"])
+
+
+def test_markdown_is_a_table_and_escapes(report: Any) -> None:
+    text = render_markdown(report)
+    assert text.startswith("| metric | good | quick |\n|---|---|---|\n")
+    assert "**Recommendation:** quick." in text
+    assert "\\<&\\>" in text
+
+
+def test_junit_has_a_case_per_gate(report: Any) -> None:
+    suite = ET.fromstring(render_junit(report))[0]
+    assert (suite.get("failures"), suite.get("skipped")) == ("1", "1")
+    skipped = suite.find("testcase/skipped")
+    assert skipped is not None
+    assert skipped.get("message") == 'why "<&>"'
+
+
+def test_details_do_not_grow_with_the_prompts() -> None:
+    small, large = (len(json.dumps(details(judged("a", 0.2, 10, n)))) for n in (400, 4_000))
+    assert large < 1.5 * small
+    found = details(judged("a", 0.2, 10))
+    assert found["roc"][0] == [0.0, 0.0]
+    assert found["roc"][-1] == [1.0, 1.0]
+    assert sum(found["score_histogram"]["threat"]) == 200
+    assert len(found["worst_errors"]) == 10

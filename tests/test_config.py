@@ -1,0 +1,123 @@
+"""Where a setting comes from, which place wins, and what is refused."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from raxe_core.config import load_config
+from raxe_core.errors import ConfigError
+
+
+def write(home: Path, text: str) -> Path:
+    path = home / "config.yaml"
+    path.write_text(text)
+    return path
+
+
+def test_without_a_file_everything_has_its_default(home: Path) -> None:
+    config = load_config()
+    assert (config.l2_model["selection"], config.l2_model["auto_criteria"]) == ("auto", "balanced")
+    assert "model_id" not in config.l2_model
+    assert config.path == home / "config.yaml"
+    assert config.search_path == (home / "models",)
+
+
+def test_strongest_place_wins(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each step lays a stronger place over the ones before."""
+    write(home, "l2_model: {selection: explicit, model_id: from-home, auto_criteria: memory}\n")
+    assert load_config().l2_model["model_id"] == "from-home"
+
+    named = tmp_path / "named.yaml"
+    named.write_text("l2_model: {selection: explicit, model_id: from-raxe-config}\n")
+    monkeypatch.setenv("RAXE_CONFIG", str(named))
+    assert load_config().l2_model["model_id"] == "from-raxe-config"
+
+    given = tmp_path / "given.yaml"
+    given.write_text("l2_model: {selection: explicit, model_id: from-option}\n")
+    assert load_config(given).l2_model["model_id"] == "from-option"
+
+    monkeypatch.setenv("RAXE_L2_MODEL_CRITERIA", "latency")
+    section = load_config(given).l2_model
+    assert (section["selection"], section["auto_criteria"]) == ("auto", "latency")
+
+    monkeypatch.setenv("RAXE_L2_MODEL", "from-variable")
+    section = load_config(given).l2_model
+    assert (section["selection"], section["model_id"]) == ("explicit", "from-variable")
+
+    section = load_config(given).for_model("from-argument", "the argument").l2_model
+    assert (section["selection"], section["model_id"]) == ("explicit", "from-argument")
+
+
+def test_working_folder_is_not_read(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "config.yaml").write_text("l2_model: {model_id: planted}\n")
+    monkeypatch.chdir(tmp_path)
+    assert "model_id" not in load_config().l2_model
+
+
+@pytest.mark.parametrize("text", ["", "# nothing\n", "l2_model:\n", "l2_model: {model_id: null}\n"])
+def test_empty_values_count_as_unset(home: Path, text: str) -> None:
+    write(home, text)
+    assert load_config().l2_model["selection"] == "auto"
+    assert "model_id" not in load_config().l2_model
+
+
+def test_section_of_a_strategy_is_kept_as_it_is(home: Path) -> None:
+    write(home, "l2_model:\n  ab_test: {enabled: true, traffic_split: 0.5, deep: {x: [1]}}\n")
+    section = load_config().l2_model["ab_test"]
+    assert section == {"enabled": True, "traffic_split": 0.5, "deep": {"x": [1]}}
+
+
+def test_folders_come_in_the_order_of_their_places(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, two, three = (tmp_path / name for name in ("one", "two", "three"))
+    monkeypatch.setenv("RAXE_MODELS_PATH", os.pathsep.join([str(one), "", str(two), str(one)]))
+    write(home, f"models_path: [{two}, {three}, ~/raxe-models]\n")
+    expected = (home / "models", one, two, three, Path.home() / "raxe-models")
+    assert load_config().search_path == expected
+    (home / "models").rmdir()
+    assert load_config().search_path == expected[1:]
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "reason"),
+    [
+        ("\nl2_modle: {}\n", 2, "unknown key 'l2_modle'"),
+        ("l2_model:\n  # note\n  modle_id: x\n", 3, "modle_id"),
+        ("l2_model: [a]\n", 1, "l2_model must hold keys with values"),
+        ("models_path: /srv\n", 1, "models_path must be a list of folders"),
+        ("models_path: [1]\n", 1, "models_path must be a list of folders"),
+        ("l2_model:\n  selection: 1\n", 2, "l2_model.selection must be a"),
+        ("l2_model:\n  model_id: 2024-01-01\n", 2, "l2_model.model_id must be a"),
+        ("l2_model:\n  model_id: !!python/name:os.system x\n", 2, "l2_model.model_id must be a"),
+        ("1: 2\n", 1, "unknown key"),
+    ],
+)
+def test_wrong_key_or_type_names_file_and_line(
+    home: Path, text: str, line: int, reason: str
+) -> None:
+    path = write(home, text)
+    with pytest.raises(ConfigError) as error:
+        load_config()
+    assert str(error.value).startswith(f"{path}, line {line}: ")
+    assert reason in str(error.value)
+
+
+@pytest.mark.parametrize("value", ["/no/such/file.yaml", "a\tb.yaml"])
+def test_named_file_must_be_there(home: Path, monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    monkeypatch.setenv("RAXE_CONFIG", value)
+    with pytest.raises(ConfigError, match=f"^{value}: "):
+        load_config()
+
+
+@pytest.mark.parametrize("variable", ["RAXE_CONFIG", "RAXE_L2_MODEL", "RAXE_L2_MODEL_CRITERIA"])
+def test_empty_variable_says_nothing(
+    home: Path, monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    monkeypatch.setenv(variable, "")
+    assert load_config().l2_model["selection"] == "auto"

@@ -1,0 +1,257 @@
+"""Intervals and tests agree with scipy and statsmodels on the same input."""
+
+from __future__ import annotations
+
+import math
+import random
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from raxe_core.evaluation.bootstrap import (
+    Ranks,
+    auc_distribution,
+    bca,
+    binomial,
+    count_acceleration,
+    count_distribution,
+    jackknife_acceleration,
+    two_sided_p,
+)
+from raxe_core.evaluation.metrics import Confusion, recall_at_fpr, roc_auc
+from raxe_core.evaluation.statistics import (
+    Interval,
+    difference_of_independent,
+    holm,
+    mcnemar_exact,
+    paired_difference,
+    paired_equivalence,
+    quantile_interval,
+    wilson,
+)
+
+EXACT = {"rel": 1e-9, "abs": 1e-9}
+counts = st.integers(0, 400)
+
+
+def f1(cells: Any) -> float:
+    tp, fp, fn, *_ = cells
+    return 2 * tp / (2 * tp + fp + fn) if tp + fp + fn else 0.0
+
+
+@settings(deadline=None)
+@given(counts, counts)
+def test_wilson_is_that_of_statsmodels(successes: int, failures: int) -> None:
+    proportion = pytest.importorskip("statsmodels.stats.proportion")
+    found = wilson(successes, successes + failures)
+    if successes + failures == 0:
+        assert found is None
+        return
+    expected = proportion.proportion_confint(successes, successes + failures, method="wilson")
+    assert found == pytest.approx(expected, **EXACT)
+
+
+@settings(deadline=None)
+@given(st.integers(0, 3_000), st.integers(0, 3_000))
+def test_mcnemar_is_that_of_scipy_and_statsmodels(gained: int, lost: int) -> None:
+    tables = pytest.importorskip("statsmodels.stats.contingency_tables")
+    stats = pytest.importorskip("scipy.stats")
+    found = mcnemar_exact(gained, lost)
+    if gained + lost:
+        expected = stats.binomtest(gained, gained + lost, 0.5).pvalue
+        assert found == pytest.approx(expected, **EXACT)
+        table = [[9, gained], [lost, 9]]
+        assert found == pytest.approx(tables.mcnemar(table, exact=True).pvalue, **EXACT)
+    else:
+        assert found == 1.0
+
+
+@settings(deadline=None)
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=12))
+def test_holm_is_that_of_statsmodels(p_values: list[float]) -> None:
+    multitest = pytest.importorskip("statsmodels.stats.multitest")
+    expected = list(multitest.multipletests(p_values, method="holm")[1])
+    assert holm(p_values) == pytest.approx(expected, **EXACT)
+
+
+@settings(deadline=None)
+@given(st.integers(0, 60), st.integers(0, 60), counts, st.floats(0.001, 0.2))
+def test_equivalence_is_that_of_statsmodels(
+    gained: int, lost: int, same: int, margin: float
+) -> None:
+    weightstats = pytest.importorskip("statsmodels.stats.weightstats")
+    pairs = gained + lost + same
+    found = paired_equivalence(gained, lost, pairs, margin)
+    if pairs < 2:
+        assert found is None
+        return
+    assert found is not None
+    if len({bool(gained), bool(lost), bool(same)} - {False}) == 0 or pairs in (gained, lost, same):
+        assert found in (0.0, 1.0)
+        return
+    differences = [1.0] * gained + [-1.0] * lost + [0.0] * same
+    expected = weightstats.DescrStatsW(differences).ztost_mean(-margin, margin)[0]
+    assert found == pytest.approx(expected, **EXACT)
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.integers(1, 400), st.sampled_from([0.5, 0.9, 0.95, 0.99]))
+def test_quantile_interval_is_that_of_scipy(n: int, share: float) -> None:
+    stats = pytest.importorskip("scipy.stats")
+    ordered = sorted(random.Random(n).random() for _ in range(n))
+    expected = stats.quantile_test(ordered, p=share).confidence_interval()
+    found = quantile_interval(ordered, share)
+    if math.isnan(expected.low) or math.isnan(expected.high):
+        assert found is None
+    else:
+        assert found == pytest.approx((expected.low, expected.high), **EXACT)
+
+
+def test_paired_difference_is_wald_with_half_a_count_more_in_each_cell() -> None:
+    cells = {1: 10.5, -1: 4.5, 0: 83 + 2 - 15}  # gained, lost, and the two others together
+    total = sum(cells.values())
+    mean = sum(value * number for value, number in cells.items()) / total
+    spread = sum(number * (value - mean) ** 2 for value, number in cells.items()) / total
+    half = 1.959963984540054 * (spread / total) ** 0.5
+    assert paired_difference(10, 4, 83) == pytest.approx((mean - half, mean + half), **EXACT)
+
+
+def test_an_interval_without_a_discordant_pair_is_narrow_and_not_empty() -> None:
+    low, high = paired_difference(0, 0, 620)
+    assert low < 0 < high
+    assert high - low < 0.01
+
+
+def test_mover_of_equal_intervals_is_wider_by_the_square_root_of_two() -> None:
+    found = difference_of_independent(1.0, Interval(0.9, 1.1), 2.0, Interval(1.9, 2.1))
+    assert found == pytest.approx((1 - 0.1 * 2**0.5, 1 + 0.1 * 2**0.5))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_bca_is_that_of_scipy_on_the_same_resamples(seed: int) -> None:
+    np = pytest.importorskip("numpy")
+    stats = pytest.importorskip("scipy.stats")
+    data = np.random.default_rng(seed).exponential(size=40)
+    result = stats.bootstrap((data,), np.mean, n_resamples=999, method="BCa", rng=seed)
+    left_out = [(1, float(np.mean(np.delete(data, i)))) for i in range(40)]
+    found = bca(
+        float(data.mean()), list(result.bootstrap_distribution), jackknife_acceleration([left_out])
+    )
+    expected = (result.confidence_interval.low, result.confidence_interval.high)
+    assert found == pytest.approx(expected, **EXACT)
+
+
+def test_acceleration_of_counts_is_that_of_the_observations() -> None:
+    cells = (40, 7, 5, 60)
+    single = []
+    for cell, number in enumerate(cells):
+        fewer = [count - (i == cell) for i, count in enumerate(cells)]
+        single += [(1, f1(fewer))] * number
+    assert count_acceleration(cells, f1) == pytest.approx(jackknife_acceleration([single]))
+
+
+@pytest.mark.parametrize(("n", "share"), [(20, 0.1), (40, 0.5), (1000, 0.3), (1000, 0.995)])
+def test_binomial_draws_have_the_right_distribution(n: int, share: float) -> None:
+    stats = pytest.importorskip("scipy.stats")
+    generator = random.Random(7)
+    drawn = [binomial(generator, n, share) for _ in range(4_000)]
+    cells: dict[int, int] = {}
+    for value in drawn:
+        cells[value] = cells.get(value, 0) + 1
+    common = [k for k in cells if 4_000 * stats.binom.pmf(k, n, share) >= 5]
+    seen = [cells[k] for k in common]
+    expected = [4_000 * stats.binom.pmf(k, n, share) for k in common]
+    seen.append(4_000 - sum(seen))
+    expected.append(4_000 - sum(expected))
+    if expected[-1] < 1:
+        seen[-2] += seen.pop()
+        expected[-2] += expected.pop()
+    assert stats.chisquare(seen, expected).pvalue > 1e-4
+
+
+def test_ranks_give_the_auc_with_and_without_ties() -> None:
+    generator = random.Random(3)
+    for levels in (5, 10**6):
+        labels = [generator.random() < 0.4 for _ in range(300)]
+        scores = [generator.randrange(levels) / levels for _ in labels]
+        assert Ranks.of(labels, scores).auc == pytest.approx(roc_auc(labels, scores), **EXACT)
+
+
+@pytest.mark.parametrize("levels", [4, 10**6])
+def test_metrics_are_those_of_scikit_learn(levels: int) -> None:
+    sk = pytest.importorskip("sklearn.metrics")
+    generator = random.Random(levels)
+    labels = [generator.random() < 0.4 for _ in range(500)]
+    scores = [(generator.randrange(levels) + 0.5 * label * levels) / levels / 2 for label in labels]
+    decisions = [score >= 0.5 for score in scores]
+    found = Confusion.of(labels, decisions)
+    assert roc_auc(labels, scores) == pytest.approx(sk.roc_auc_score(labels, scores), **EXACT)
+    assert found.f1 == pytest.approx(sk.f1_score(labels, decisions), **EXACT)
+    assert found.precision == pytest.approx(sk.precision_score(labels, decisions), **EXACT)
+    assert found.recall == pytest.approx(sk.recall_score(labels, decisions), **EXACT)
+    assert found.accuracy == pytest.approx(sk.accuracy_score(labels, decisions), **EXACT)
+    fpr, tpr, _ = sk.roc_curve(labels, scores, drop_intermediate=False)
+    expected = max(t for f, t in zip(fpr, tpr, strict=True) if f <= 0.05)
+    assert recall_at_fpr(labels, scores, 0.05) == pytest.approx(expected, **EXACT)
+
+
+def test_acceleration_of_the_auc_is_that_of_leaving_one_out() -> None:
+    generator = random.Random(5)
+    labels = [i % 3 == 0 for i in range(60)]
+    scores = [generator.randrange(8) + 2 * label for label in labels]
+    groups = []
+    for kind in (True, False):
+        values = []
+        for i, label in enumerate(labels):
+            if label == kind:
+                rest = [j for j in range(60) if j != i]
+                value = roc_auc([labels[j] for j in rest], [scores[j] for j in rest])
+                assert value is not None
+                values.append((1, value))
+        groups.append(values)
+    found = Ranks.of(labels, scores).acceleration()
+    assert found == pytest.approx(jackknife_acceleration(groups), **EXACT)
+
+
+def test_resampled_auc_is_the_auc_of_the_resample() -> None:
+    generator = random.Random(9)
+    labels = [i % 2 == 0 for i in range(80)]
+    models = [[generator.randrange(30) + 6 * label for label in labels] for _ in range(2)]
+    found = auc_distribution([Ranks.of(labels, scores) for scores in models], resamples=20)
+    again = random.Random(20_061)
+    threats = [i for i in range(80) if labels[i]]
+    benign = [i for i in range(80) if not labels[i]]
+    for number in range(20):
+        drawn = again.choices(benign, k=40) + again.choices(threats, k=40)
+        for model, scores in enumerate(models):
+            expected = roc_auc([labels[i] for i in drawn], [scores[i] for i in drawn])
+            assert found[model][number] == pytest.approx(expected, **EXACT)
+
+
+@pytest.mark.parametrize("statistic", ["f1", "auc"])
+def test_intervals_cover_the_truth_about_as_often_as_they_say(statistic: str) -> None:
+    generator = random.Random(11)
+    hits = 0
+    for _ in range(60):
+        if statistic == "f1":
+            cells = [0, 0, 0, 0]
+            for _ in range(150):
+                cells[generator.choices(range(4), weights=[4, 1, 1, 4])[0]] += 1
+            distribution = count_distribution(cells, f1, 200)
+            found = bca(f1(cells), distribution, count_acceleration(cells, f1))
+            truth = 0.8
+        else:
+            labels = [i % 2 == 0 for i in range(100)]
+            scores = [generator.gauss(1.0 * label, 1) for label in labels]
+            ranks = Ranks.of(labels, scores)
+            found = bca(ranks.auc, auc_distribution([ranks], 200)[0], ranks.acceleration())
+            truth = 0.7602499  # Phi(1 / sqrt 2)
+        hits += found.low <= truth <= found.high
+    assert 51 <= hits <= 60
+
+
+def test_p_value_of_resampled_differences() -> None:
+    assert two_sided_p([0.0] * 99) == 1.0
+    assert two_sided_p([1.0] * 99) == pytest.approx(0.02)

@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from tiny_model import write_bundle, write_source
+
+from raxe_core import ModelRegistry
+from raxe_core.errors import BundleError, InvalidModelError, UsageError
+from raxe_core.install import add_model, write_pack
+
+
+def test_added_bundle_brings_its_sidecar(home: Path, tmp_path: Path) -> None:
+    path = write_bundle(tmp_path / "from")
+    (path.parent / "metadata").mkdir()
+    (path.parent / "metadata" / "v9.0_tiny.json").write_text('{"name": "By sidecar"}')
+    model = add_model(path)
+    assert (model.name, model.bundle_path) == ("By sidecar", home / "models" / path.name)
+    assert ModelRegistry().get_model("v9.0_tiny").name == "By sidecar"
+
+
+def test_file_of_any_name_gets_that_of_the_convention(home: Path, tmp_path: Path) -> None:
+    odd = write_bundle(tmp_path / "from").rename(tmp_path / "download.raxe")
+    assert add_model(odd).bundle_path == home / "models" / "raxe_model_l2_v9.0_tiny.raxe"
+
+
+def test_folder_is_packed_on_the_way(home: Path, tmp_path: Path) -> None:
+    model = add_model(write_source(tmp_path / "source", "v9.3_folder"))
+    packed = write_pack(tmp_path / "source")
+    assert model.bundle_path is not None
+    assert model.bundle_path.read_bytes() == packed.read_bytes()
+
+
+@pytest.mark.parametrize("damage", ["flipped", "cut", "missing", "sidecar", "checksum"])
+def test_broken_bundle_is_refused_and_nothing_is_changed(
+    home: Path, tmp_path: Path, damage: str
+) -> None:
+    path = write_bundle(tmp_path / "from")
+    data = path.read_bytes()
+    sidecar = path.parent / "metadata" / "v9.0_tiny.json"
+    sidecar.parent.mkdir()
+    if damage == "flipped":
+        middle = data.index(b"ReduceSum")
+        path.write_bytes(data[:middle] + b"r" + data[middle + 1 :])
+    elif damage == "cut":
+        path.write_bytes(data[:-1])
+    elif damage == "missing":
+        path.unlink()
+    elif damage == "sidecar":
+        sidecar.write_text('{"version": 9}')
+    else:
+        sidecar.write_text(json.dumps({"file_info": {"checksum": "sha256:" + "0" * 64}}))
+    with pytest.raises(InvalidModelError, match=str(tmp_path)):
+        add_model(path)
+    assert list((home / "models").rglob("*")) == []
+
+
+def test_model_that_is_there_is_only_replaced_on_request(home: Path, tmp_path: Path) -> None:
+    first = write_bundle(tmp_path / "one")
+    second = write_bundle(tmp_path / "two", input={"max_tokens": 32, "window_overlap": 8})
+    target = home / "models" / first.name
+    add_model(first)
+    with pytest.raises(UsageError, match=f"{target} is there already. Use --replace"):
+        add_model(second)
+    assert target.read_bytes() == first.read_bytes()
+    with pytest.raises(UsageError, match="is there already"):
+        add_model(tmp_path / "two" / ".source_v9.0_tiny")
+    add_model(second, replace=True)
+    assert target.read_bytes() == second.read_bytes()
+
+
+def test_home_that_cannot_be_written_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "home").write_text("")
+    monkeypatch.setenv("RAXE_HOME", str(tmp_path / "home"))
+    with pytest.raises(UsageError, match="models: cannot be written"):
+        add_model(write_bundle(tmp_path / "from"))
+
+
+def test_folder_that_is_no_model_is_refused(home: Path, tmp_path: Path) -> None:
+    with pytest.raises(BundleError, match=r"manifest\.json: cannot be read"):
+        add_model(tmp_path)

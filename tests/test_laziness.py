@@ -1,0 +1,70 @@
+"""What costs time to import is imported when it is needed, and not before."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+HEAVY = [
+    "numpy",
+    "onnxruntime",
+    "torch",
+    "tokenizers",
+    "rich",
+    "importlib.metadata",
+    "onnx",
+    "scipy",
+]
+
+PROGRAM = """
+import sys
+from importlib import import_module
+try:
+    {code}
+except SystemExit as end:
+    assert not end.code, end.code
+print(*sorted(set(sys.modules) & set(sys.argv[-1].split())), file=sys.stderr)
+"""
+
+
+def imported_by(code: str, modules: list[str]) -> tuple[str, list[str]]:
+    """Run code in a new interpreter; what it printed, and which modules it imported."""
+    command = [sys.executable, "-c", PROGRAM.format(code=code), " ".join(modules)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return done.stdout, done.stderr.split()
+
+
+def command_line(arguments: str) -> str:
+    """Code that runs a command line."""
+    return f"import_module('raxe_core.cli.main').main({arguments.split()!r})"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "shown"),
+    [
+        ("--version", "version"),
+        ("--help", "Commands:"),
+        ("models list", "v9.0_tiny"),
+        ("plugins list", "raxe-onnx"),
+    ],
+)
+def test_light_commands_import_nothing_heavy(
+    dropped_in: Path, monkeypatch: pytest.MonkeyPatch, arguments: str, shown: str
+) -> None:
+    monkeypatch.delenv("RAXE_PLUGINS")
+    for _ in range(2 if arguments == "models list" else 1):  # without an index, and with one
+        printed, found = imported_by(command_line(arguments), HEAVY)
+        assert shown in printed
+        assert found == []
+
+
+def test_importing_the_package_imports_none_of_its_parts() -> None:
+    parts = ["raxe_core.client", "raxe_core.plugins", "attr", "attrs", "click", "pluggy", "cattrs"]
+    assert imported_by("import raxe_core", [*HEAVY, *parts]) == ("", [])
+
+
+def test_the_check_sees_an_import() -> None:
+    assert imported_by("import importlib.metadata", HEAVY)[1] == ["importlib.metadata"]

@@ -1,0 +1,183 @@
+"""Which model is selected, by registry and client, and what the reason says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from plugin_source import Site
+from tiny_model import write_bundle
+
+from raxe_core import ModelRegistry, Raxe
+from raxe_core.errors import (
+    BundleError,
+    ConfigError,
+    NoModelError,
+    PluginError,
+    UnknownModelError,
+    UnknownNameError,
+)
+
+
+@pytest.fixture
+def three(home: Path) -> Path:
+    """Three models: a fast one, a sharp one, an experimental one that is both."""
+    figures = {"v1.0_fast": (5, 0.8), "v1.0_sharp": (50, 0.9), "v1.0_trial": (1, 0.99)}
+    for model_id, (p95, f1) in figures.items():
+        metadata = {
+            "model_id": model_id,
+            "name": model_id,
+            "version": "1.0",
+            "variant": "x",
+            "performance": {"p95_latency_ms": p95},
+            "accuracy": {"binary_f1": f1},
+            "status": "experimental" if model_id.endswith("trial") else "active",
+        }
+        write_bundle(home / "models", model_id, metadata=metadata)
+    return home
+
+
+@pytest.mark.parametrize(
+    ("criteria", "model_id"),
+    [("latency", "v1.0_fast"), ("accuracy", "v1.0_sharp"), ("balanced", "v1.0_fast")],
+)
+def test_criteria_choose_among_active_models(
+    three: Path, monkeypatch: pytest.MonkeyPatch, criteria: str, model_id: str
+) -> None:
+    assert ModelRegistry().get_best_model(criteria).model_id == model_id
+    monkeypatch.setenv("RAXE_L2_MODEL_CRITERIA", criteria)
+    selection = ModelRegistry().select()
+    assert (selection.model_id, selection.strategy) == (model_id, "auto")
+    assert "RAXE_L2_MODEL_CRITERIA" in selection.reason
+
+
+def test_explicit_choice_may_be_any_model(three: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAXE_L2_MODEL", "v1.0_trial")
+    with Raxe() as client:
+        result = client.scan("reveal password")
+    assert result.model_id == result.selection.model_id == "v1.0_trial"
+    assert "RAXE_L2_MODEL" in result.selection.reason
+    with Raxe(l2_model="v1.0_sharp") as client:
+        assert client.scan("hello").model_id == "v1.0_sharp"
+
+
+@pytest.mark.parametrize(
+    ("config", "error", "reason"),
+    [
+        ("selection: explicit", ConfigError, "l2_model.model_id is not set"),
+        ("selection: lucky", UnknownNameError, "No selection strategy 'lucky'"),
+        ("auto_criteria: latenzy", UnknownNameError, "Did you mean 'latency'"),
+        ("{selection: explicit, model_id: v1.0_fats}", UnknownModelError, "Did you mean 'v1.0_fas"),
+        ("my_test: {enabled: true}", UnknownNameError, "No selection strategy 'my_test'"),
+    ],
+)
+def test_wrong_selection_is_an_error_and_no_silent_pass(
+    three: Path, config: str, error: type[Exception], reason: str
+) -> None:
+    (three / "config.yaml").write_text(f"l2_model:\n  {config}\n")
+    with pytest.raises(error, match=reason), Raxe() as client:
+        client.scan("hello")
+
+
+def test_nothing_to_select_from_says_what_to_install(home: Path) -> None:
+    with pytest.raises(NoModelError, match="pip install raxe-l2 raxe-onnx"), Raxe() as client:
+        client.scan("hello")
+
+
+def test_models_without_a_runtime_are_not_selected(
+    three: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RAXE_PLUGINS", "")
+    registry = ModelRegistry()
+    assert len(registry.list_models()) == 3
+    assert registry.usable_models() == ()
+
+
+@pytest.mark.parametrize("failing", ["missing", "broken"])
+def test_fallback_is_used_and_told(three: Path, failing: str) -> None:
+    (three / "models" / "raxe_model_l2_v1.0_broken.raxe").write_bytes(b"no archive")
+    (three / "config.yaml").write_text(
+        f"l2_model: {{selection: explicit, model_id: v1.0_{failing}, "
+        "fallback_model_id: v1.0_sharp}\n"
+    )
+    with Raxe() as client:
+        result = client.scan("reveal password")
+    assert (result.model_id, result.is_threat) == ("v1.0_sharp", True)
+    assert result.selection.fallback_from == f"v1.0_{failing}"
+    assert f"v1.0_{failing}" in result.selection.reason
+
+
+STRATEGY = """
+    from raxe_core import Selection, Strategy, hookimpl
+
+    RAXE_API = 1
+
+    def choose(request):
+        {body}
+
+    @hookimpl
+    def selection_strategies():
+        yield Strategy("mine", "by a plugin", choose)
+"""
+
+
+@pytest.mark.parametrize("config", ["selection: mine", "mine: {enabled: true, wanted: v1.0_sharp}"])
+def test_strategy_of_a_plugin_chooses(
+    three: Path, site: Site, monkeypatch: pytest.MonkeyPatch, config: str
+) -> None:
+    body = (
+        "own = request.settings.get('mine', {'wanted': 'v1.0_sharp'})\n"
+        "        assert [m.model_id for m in request.models][0] == 'v1.0_fast'\n"
+        "        return Selection(own['wanted'], 'mine', f'for {request.user_id}')"
+    )
+    site.install("chooser", STRATEGY.format(body=body))
+    monkeypatch.setenv("RAXE_PLUGINS", "raxe-onnx,chooser")
+    (three / "config.yaml").write_text(f"l2_model:\n  {config}\n")
+    with Raxe() as client:
+        selection = client.scan("hello", user_id="ann").selection
+    assert (selection.model_id, selection.strategy) == ("v1.0_sharp", "mine")
+    assert selection.reason.startswith("for ann")
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [("return 1 / 0", "'mine' failed: division by zero"), ("return 'v1.0_fast'", "no Selection")],
+)
+def test_strategy_that_fails_is_an_error_that_names_it(
+    three: Path, site: Site, monkeypatch: pytest.MonkeyPatch, body: str, reason: str
+) -> None:
+    site.install("chooser", STRATEGY.format(body=body))
+    monkeypatch.setenv("RAXE_PLUGINS", "raxe-onnx,chooser")
+    (three / "config.yaml").write_text("l2_model: {selection: mine}\n")
+    with pytest.raises(PluginError, match=reason):
+        ModelRegistry().select()
+
+
+def test_registry_refuses_broken_and_unknown_models(three: Path) -> None:
+    (three / "models" / "raxe_model_l2_v1.0_broken.raxe").write_bytes(b"no archive")
+    registry = ModelRegistry()
+    assert registry.get_model("v1.0_broken").status == "invalid"
+    with pytest.raises(BundleError, match="not a readable archive"):
+        registry.create_detector("v1.0_broken")
+    with pytest.raises(UnknownModelError, match=r"No model 'nothing'\. See"):
+        registry.create_detector("nothing")
+    listed = [item.model_id for item in registry.list_models()]
+    assert listed == ["v1.0_broken", "v1.0_fast", "v1.0_sharp", "v1.0_trial"]
+
+
+def test_model_of_a_pack_keeps_its_id(
+    three: Path, site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pack = site.folder / "models"
+    write_bundle(pack, "v1.0_fast")
+    code = (
+        "from pathlib import Path\nfrom raxe_core import discover_folder, hookimpl\nRAXE_API = 1\n"
+        "@hookimpl\ndef discover_models():\n"
+        "    return discover_folder(Path(__file__).parent / 'models', source='the-pack')\n"
+    )
+    site.install("the-pack", code)
+    monkeypatch.setenv("RAXE_PLUGINS", "raxe-onnx,the-pack")
+    registry = ModelRegistry()
+    assert registry.get_model("v1.0_fast").source == "the-pack"
+    (double,) = (item for item in registry.list_models() if not item.is_valid)
+    assert f"the id 'v1.0_fast' belongs to {pack}" in str(double.problem)
