@@ -18,8 +18,16 @@ PYTHONS = ["3.10", "3.11", "3.12", "3.13"]
 PLUGINS = sorted(path.parent.name for path in Path("plugins").glob("*/pyproject.toml"))
 TORCH = "torch==2.13.0"
 TEST_TOOLS = ["pytest>=8", "hypothesis>=6.100", "onnx>=1.17", "jsonschema>=4.20"]
-# What a plugin needs beside itself for its own tests.
-BESIDE = {"raxe-l2": ["raxe-onnx"], "raxe-l2-reference": ["raxe-onnx", "raxe-torch"]}
+# What statistics are checked against.
+REFERENCES = ["scipy>=1.11", "statsmodels>=0.14"]
+# What a plugin's own tests need beside it.
+BESIDE = {
+    "raxe-abtest": ["raxe-onnx"],
+    "raxe-html": ["raxe-onnx"],
+    "raxe-l2": ["raxe-onnx"],
+    "raxe-l2-reference": ["raxe-onnx", "raxe-torch"],
+}
+TOOLS = {"raxe-abtest": [*REFERENCES, "psycopg[binary]>=3.1"]}
 
 
 def install(session: nox.Session, *plugins: str) -> None:
@@ -44,8 +52,8 @@ def lint(session: nox.Session) -> None:
 def types(session: nox.Session) -> None:
     """Check types, strictly, in code and tests."""
     install(session, *PLUGINS)
-    session.install("mypy>=1.15", "types-jsonschema", "nox")
-    session.run("mypy", "raxe_core", "tests", "benchmarks", "noxfile.py", "conftest.py")
+    session.install("mypy>=1.15", "types-jsonschema", "nox", "psycopg[binary]>=3.1")
+    session.run("mypy", "raxe_core", "tests", "benchmarks", "examples", "noxfile.py", "conftest.py")
     for name in PLUGINS:
         session.run("mypy", f"plugins/{name}/{name.replace('-', '_')}")
 
@@ -54,15 +62,16 @@ def types(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """Test the core together with the ONNX runtime and the shipped models."""
     install(session, "raxe-onnx", "raxe-l2")
+    session.install(*REFERENCES)
     session.run("pip", "check")
-    session.run("pytest", "tests", *session.posargs)
+    session.run("pytest", "tests", "--ignore", "tests/test_docs.py", *session.posargs)
 
 
 @nox.session(python=PYTHONS)
 def compatibility(session: nox.Session) -> None:
     """Run the core's tests on every supported Python."""
     install(session, "raxe-onnx", "raxe-l2")
-    session.run("pytest", "tests", *session.posargs)
+    session.run("pytest", "tests", "--ignore", "tests/test_docs.py", *session.posargs)
 
 
 @nox.session
@@ -70,6 +79,7 @@ def compatibility(session: nox.Session) -> None:
 def plugin(session: nox.Session, name: str) -> None:
     """Test one plugin alone with the core."""
     install(session, name, *BESIDE.get(name, []))
+    session.install(*TOOLS.get(name, ["pytest"]))
     session.run("pip", "check")
     session.run("pytest", f"plugins/{name}/tests", *session.posargs)
 
@@ -77,7 +87,7 @@ def plugin(session: nox.Session, name: str) -> None:
 @nox.session
 def docs(session: nox.Session) -> None:
     """Run the code blocks of the documentation, and compare generated pages with the code."""
-    install(session, "raxe-onnx", "raxe-l2")
+    install(session, "raxe-onnx", "raxe-l2", "raxe-abtest")
     session.run("pytest", "tests/test_docs.py", *session.posargs)
 
 

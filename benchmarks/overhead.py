@@ -23,7 +23,22 @@ from tokenizers import Tokenizer
 from raxe_core import ModelRegistry, open_bundle
 
 TOKENS = (16, 64, 128, 256)
-WORDS = "the museum is closed on monday and opens early for visitors with a ticket".split()
+WORDS = [
+    "the",
+    "museum",
+    "is",
+    "closed",
+    "on",
+    "monday",
+    "and",
+    "opens",
+    "early",
+    "for",
+    "visitors",
+    "with",
+    "a",
+    "ticket",
+]
 
 
 def text_of(tokenizer: Tokenizer, tokens: int) -> str:

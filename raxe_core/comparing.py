@@ -60,10 +60,11 @@ def run_comparison(
         UsageError: a model is named twice.
         RaxeError: a model cannot be loaded.
     """
+    chosen = registry.host.criteria(criteria)
+    models = [registry.get_model(name) for name in model_ids]
+    model_ids = [model.model_id for model in models]  # a name may be an alias
     if len(set(model_ids)) != len(model_ids):
         raise UsageError("A model is named twice. Name each model once.")
-    chosen = registry.host.criteria(criteria)
-    models = [registry.get_model(model_id) for model_id in model_ids]
     options = RuntimeOptions(threads=threads)
     with contextlib.ExitStack() as stack:
         detectors = []

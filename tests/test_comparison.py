@@ -206,7 +206,8 @@ def test_judgements_survive_packing() -> None:
 
 def test_a_damaged_baseline_is_an_error_that_says_what_to_do() -> None:
     row = compared(contender("a", 0.1, 10)).report["models"][0]
-    for broken in ({}, {"judgements": {}}, {**row, "judgements": None}):
+    cases: list[dict[str, Any]] = [{}, {"judgements": {}}, {**row, "judgements": None}]
+    for broken in cases:
         with pytest.raises(UsageError, match="Make one on the same prompts"):
             restored(broken, 400)
 

@@ -32,8 +32,11 @@ from raxe_core.evaluation.statistics import (
     wilson,
 )
 
-EXACT = {"rel": 1e-9, "abs": 1e-9}
 counts = st.integers(0, 400)
+
+
+def exact(value: Any) -> Any:
+    return pytest.approx(value, rel=1e-9, abs=1e-9)
 
 
 def f1(cells: Any) -> float:
@@ -50,7 +53,7 @@ def test_wilson_is_that_of_statsmodels(successes: int, failures: int) -> None:
         assert found is None
         return
     expected = proportion.proportion_confint(successes, successes + failures, method="wilson")
-    assert found == pytest.approx(expected, **EXACT)
+    assert found == exact(expected)
 
 
 @settings(deadline=None)
@@ -61,9 +64,9 @@ def test_mcnemar_is_that_of_scipy_and_statsmodels(gained: int, lost: int) -> Non
     found = mcnemar_exact(gained, lost)
     if gained + lost:
         expected = stats.binomtest(gained, gained + lost, 0.5).pvalue
-        assert found == pytest.approx(expected, **EXACT)
+        assert found == exact(expected)
         table = [[9, gained], [lost, 9]]
-        assert found == pytest.approx(tables.mcnemar(table, exact=True).pvalue, **EXACT)
+        assert found == exact(tables.mcnemar(table, exact=True).pvalue)
     else:
         assert found == 1.0
 
@@ -73,7 +76,7 @@ def test_mcnemar_is_that_of_scipy_and_statsmodels(gained: int, lost: int) -> Non
 def test_holm_is_that_of_statsmodels(p_values: list[float]) -> None:
     multitest = pytest.importorskip("statsmodels.stats.multitest")
     expected = list(multitest.multipletests(p_values, method="holm")[1])
-    assert holm(p_values) == pytest.approx(expected, **EXACT)
+    assert holm(p_values) == exact(expected)
 
 
 @settings(deadline=None)
@@ -93,7 +96,7 @@ def test_equivalence_is_that_of_statsmodels(
         return
     differences = [1.0] * gained + [-1.0] * lost + [0.0] * same
     expected = weightstats.DescrStatsW(differences).ztost_mean(-margin, margin)[0]
-    assert found == pytest.approx(expected, **EXACT)
+    assert found == exact(expected)
 
 
 @settings(deadline=None, max_examples=50)
@@ -106,7 +109,7 @@ def test_quantile_interval_is_that_of_scipy(n: int, share: float) -> None:
     if math.isnan(expected.low) or math.isnan(expected.high):
         assert found is None
     else:
-        assert found == pytest.approx((expected.low, expected.high), **EXACT)
+        assert found == exact((expected.low, expected.high))
 
 
 def test_paired_difference_is_wald_with_half_a_count_more_in_each_cell() -> None:
@@ -115,7 +118,7 @@ def test_paired_difference_is_wald_with_half_a_count_more_in_each_cell() -> None
     mean = sum(value * number for value, number in cells.items()) / total
     spread = sum(number * (value - mean) ** 2 for value, number in cells.items()) / total
     half = 1.959963984540054 * (spread / total) ** 0.5
-    assert paired_difference(10, 4, 83) == pytest.approx((mean - half, mean + half), **EXACT)
+    assert paired_difference(10, 4, 83) == exact((mean - half, mean + half))
 
 
 def test_an_interval_without_a_discordant_pair_is_narrow_and_not_empty() -> None:
@@ -140,7 +143,7 @@ def test_bca_is_that_of_scipy_on_the_same_resamples(seed: int) -> None:
         float(data.mean()), list(result.bootstrap_distribution), jackknife_acceleration([left_out])
     )
     expected = (result.confidence_interval.low, result.confidence_interval.high)
-    assert found == pytest.approx(expected, **EXACT)
+    assert found == exact(expected)
 
 
 def test_acceleration_of_counts_is_that_of_the_observations() -> None:
@@ -176,7 +179,7 @@ def test_ranks_give_the_auc_with_and_without_ties() -> None:
     for levels in (5, 10**6):
         labels = [generator.random() < 0.4 for _ in range(300)]
         scores = [generator.randrange(levels) / levels for _ in labels]
-        assert Ranks.of(labels, scores).auc == pytest.approx(roc_auc(labels, scores), **EXACT)
+        assert Ranks.of(labels, scores).auc == exact(roc_auc(labels, scores))
 
 
 @pytest.mark.parametrize("levels", [4, 10**6])
@@ -187,14 +190,14 @@ def test_metrics_are_those_of_scikit_learn(levels: int) -> None:
     scores = [(generator.randrange(levels) + 0.5 * label * levels) / levels / 2 for label in labels]
     decisions = [score >= 0.5 for score in scores]
     found = Confusion.of(labels, decisions)
-    assert roc_auc(labels, scores) == pytest.approx(sk.roc_auc_score(labels, scores), **EXACT)
-    assert found.f1 == pytest.approx(sk.f1_score(labels, decisions), **EXACT)
-    assert found.precision == pytest.approx(sk.precision_score(labels, decisions), **EXACT)
-    assert found.recall == pytest.approx(sk.recall_score(labels, decisions), **EXACT)
-    assert found.accuracy == pytest.approx(sk.accuracy_score(labels, decisions), **EXACT)
+    assert roc_auc(labels, scores) == exact(sk.roc_auc_score(labels, scores))
+    assert found.f1 == exact(sk.f1_score(labels, decisions))
+    assert found.precision == exact(sk.precision_score(labels, decisions))
+    assert found.recall == exact(sk.recall_score(labels, decisions))
+    assert found.accuracy == exact(sk.accuracy_score(labels, decisions))
     fpr, tpr, _ = sk.roc_curve(labels, scores, drop_intermediate=False)
     expected = max(t for f, t in zip(fpr, tpr, strict=True) if f <= 0.05)
-    assert recall_at_fpr(labels, scores, 0.05) == pytest.approx(expected, **EXACT)
+    assert recall_at_fpr(labels, scores, 0.05) == exact(expected)
 
 
 def test_acceleration_of_the_auc_is_that_of_leaving_one_out() -> None:
@@ -212,7 +215,7 @@ def test_acceleration_of_the_auc_is_that_of_leaving_one_out() -> None:
                 values.append((1, value))
         groups.append(values)
     found = Ranks.of(labels, scores).acceleration()
-    assert found == pytest.approx(jackknife_acceleration(groups), **EXACT)
+    assert found == exact(jackknife_acceleration(groups))
 
 
 def test_resampled_auc_is_the_auc_of_the_resample() -> None:
@@ -227,7 +230,7 @@ def test_resampled_auc_is_the_auc_of_the_resample() -> None:
         drawn = again.choices(benign, k=40) + again.choices(threats, k=40)
         for model, scores in enumerate(models):
             expected = roc_auc([labels[i] for i in drawn], [scores[i] for i in drawn])
-            assert found[model][number] == pytest.approx(expected, **EXACT)
+            assert found[model][number] == exact(expected)
 
 
 @pytest.mark.parametrize("statistic", ["f1", "auc"])

@@ -160,11 +160,17 @@ def judge_pair(
     return {"cpu": cpu, "wall": wall, "verdict": verdict}
 
 
-def figures_of(row: dict[str, Any]) -> dict[str, float]:
-    """Return the figures that the machine's profile keeps."""
-    wall = row["latency"]["wall_ms"]
-    named = {f"{name}_latency_ms": wall[name] for name in ("p50", "p95", "p99")}
-    named |= {name: row[name] for name in ("throughput_per_sec", "memory_mb")}
+def figures_of(row: dict[str, Any], contended: bool | None) -> dict[str, float]:
+    """Return the figures that the machine's profile keeps.
+
+    On a contended machine these are CPU times: for one thread on a CPU, what wall time would be
+    without the other processes.
+    """
+    kind = "cpu" if contended else "wall"
+    times = row["latency"][f"{kind}_ms"]
+    named = {f"{name}_latency_ms": times[name] for name in ("p50", "p95", "p99")}
+    named["throughput_per_sec"] = row[f"{kind}_throughput_per_sec"]
+    named["memory_mb"] = row["memory_mb"]
     return {name: value for name, value in named.items() if value is not None}
 
 
@@ -179,7 +185,9 @@ def _measure(
         row["sampled"] = found
         row["latency"] = _latency(found)
         row["grid"] = cells
-        row["throughput_per_sec"] = 1e6 * len(found.wall) / sum(found.wall)
+        row["wall_throughput_per_sec"] = 1e6 * len(found.wall) / sum(found.wall)
+        row["cpu_throughput_per_sec"] = 1e6 * len(found.cpu) / max(sum(found.cpu), 1)
+        row["throughput_per_sec"] = row["wall_throughput_per_sec"]
         row["offline"] = _offline(child, plan)
         row["open_loop"] = _open_loop(child, row["throughput_per_sec"], plan)
         row["memory_kb"]["grid"] = child.ask("memory", stage="grid")["grid"]

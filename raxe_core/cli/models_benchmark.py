@@ -14,6 +14,7 @@ from raxe_core.benchmark.measure import Plan
 from raxe_core.benchmark.profile import save_profile
 from raxe_core.benchmark.run import figures_of, run_benchmark
 from raxe_core.cli.dataset_options import report_options, show_progress, write_report
+from raxe_core.cli.model_argument import MODEL
 from raxe_core.cli.output import echo_json, warn, warn_of_problems
 from raxe_core.config import load_config
 from raxe_core.errors import NoModelError, UsageError
@@ -32,7 +33,7 @@ def _numbers(_: click.Context, __: click.Parameter, value: str) -> tuple[int, ..
 
 
 @click.command()
-@click.argument("model_ids", nargs=-1, metavar="[MODEL]...")
+@click.argument("model_ids", nargs=-1, type=MODEL, metavar="[MODEL]...")
 @click.option(
     "--iterations",
     type=click.IntRange(1, 1_000_000),
@@ -83,8 +84,7 @@ def benchmark(
     """
     registry = ModelRegistry(load_config(config_path))
     names = list(model_ids) or [m.model_id for m in registry.usable_models() if _active(m)]
-    for name in names:
-        registry.get_model(name)
+    names = list(dict.fromkeys(registry.get_model(name).model_id for name in names))
     if not names:
         raise NoModelError("No active model can be used. See: raxe models list")
     config = registry.config.path if registry.config.path.exists() else None
@@ -126,8 +126,12 @@ def _report_path(folder: Path) -> Path:
 
 
 def _save(registry: ModelRegistry, report: dict[str, Any]) -> None:
+    contended = report["environment"]["contended"]
     measured = {
-        row["model_id"]: (registry.get_model(row["model_id"]).bundle_path, figures_of(row))
+        row["model_id"]: (
+            registry.get_model(row["model_id"]).bundle_path,
+            figures_of(row, contended),
+        )
         for row in report["models"]
         if not row["error"]
     }

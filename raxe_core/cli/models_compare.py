@@ -17,12 +17,13 @@ from raxe_core.cli.dataset_options import (
     wants_details,
     write_report,
 )
+from raxe_core.cli.model_argument import MODEL
 from raxe_core.cli.output import warn, warn_of_problems
 from raxe_core.comparing import run_comparison
 from raxe_core.config import load_config
 from raxe_core.constraints import parse_constraints
 from raxe_core.errors import UsageError
-from raxe_core.evaluation.datasets import read_dataset, standard_dataset
+from raxe_core.evaluation.datasets import Dataset, read_dataset, standard_dataset
 from raxe_core.evaluation.gates import (
     Check,
     check_regressions,
@@ -38,7 +39,7 @@ MAX_REPORT_BYTES = 1 << 30
 
 
 @click.command()
-@click.argument("model_ids", nargs=-1, required=True, metavar="MODEL...")
+@click.argument("model_ids", nargs=-1, required=True, type=MODEL, metavar="MODEL...")
 @prompt_options
 @click.option("--criteria", default="balanced", show_default=True, help="What best means.")
 @click.option(
@@ -100,12 +101,7 @@ def compare(
     limits = parse_constraints(constraints)
     registry = ModelRegistry(load_config(config_path))
     render = registry.host.reporter("json" if as_json else reporter).render
-    columns = columns_of(options["columns"])
-    dataset = standard_dataset()
-    if paths:
-        dataset = read_dataset(paths, label, columns, options["strict"])
-    if dataset.skipped:
-        warn(f"{dataset.skipped} malformed rows were skipped; --strict stops at the first")
+    dataset = _dataset(paths, label, options)
     comparison = run_comparison(
         registry,
         model_ids,
@@ -126,6 +122,15 @@ def compare(
     if constraints and comparison.recommended is None:
         code = 1
     raise SystemExit(code)
+
+
+def _dataset(paths: tuple[Path, ...], label: str | None, options: dict[str, Any]) -> Dataset:
+    if not paths:
+        return standard_dataset()
+    dataset = read_dataset(paths, label, columns_of(options["columns"]), options["strict"])
+    if dataset.skipped:
+        warn(f"{dataset.skipped} malformed rows were skipped; --strict stops at the first")
+    return dataset
 
 
 def _gate_options(options: dict[str, Any]) -> tuple[Any, Any, Any] | None:

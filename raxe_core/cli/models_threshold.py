@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +67,25 @@ def threshold(
         ]
     finally:
         with_own.close()
+    report = _tuned(judged, max_fpr)
+    report = {"model_id": model_id, **report, "stored_in": None if dry_run else str(config.path)}
+    if not dry_run:
+        change_setting(f"l2_model.thresholds.{model_id}", report["threshold"], config.path)
+    if as_json:
+        echo_json(report)
+        return
+    for line in _lines(report):
+        click.echo(line)
+    if not dry_run:
+        click.echo(f"Stored in {short_path(config.path)}; every use of this model applies it.")
+
+
+def _tuned(judged: list[Any], max_fpr: float) -> dict[str, Any]:
+    """Choose the threshold on one half of the judged prompts, and report on the other.
+
+    Raises:
+        UsageError: there are too few benign prompts for this false positive rate.
+    """
     halves: tuple[list[Any], list[Any]] = ([], [])
     for prompt, result in judged:
         halves[_half(prompt)].append((prompt.is_threat, result.score))
@@ -78,29 +98,24 @@ def threshold(
             f"{labels.count(False)} benign prompts in one half cannot tell a false positive rate "
             f"of {max_fpr:g}; it takes at least {2 * needed:.0f} in all."
         )
-    value = min(value, 1.0)
-    report = {
-        "model_id": model_id,
+    value, before = min(value, 1.0), judged[0][1].threshold
+    return {
         "max_fpr": max_fpr,
         "threshold": value,
-        "before": judged[0][1].threshold,
+        "before": before,
         "tuned_on": len(tuned),
         "reported_on": len(told),
         "at_threshold": _figures(told, value),
-        "at_before": _figures(told, judged[0][1].threshold),
-        "stored_in": None if dry_run else str(config.path),
+        "at_before": _figures(told, before),
     }
-    if not dry_run:
-        change_setting(f"l2_model.thresholds.{model_id}", value, config.path)
-    if as_json:
-        echo_json(report)
-        return
-    click.echo(f"Threshold of {model_id}: {value:.6g} (before: {report['before']:.6g})")
-    click.echo(f"Chosen on {len(tuned)} prompts; on the {len(told)} others:")
-    for name, shown in (("at_threshold", "now"), ("at_before", "before")):
-        click.echo(f"  {shown}: {_line(report[name])}")
-    if not dry_run:
-        click.echo(f"Stored in {short_path(config.path)}; every use of this model applies it.")
+
+
+def _lines(report: dict[str, Any]) -> Iterator[str]:
+    head = f"Threshold of {report['model_id']}: {report['threshold']:.6g}"
+    yield f"{head} (before: {report['before']:.6g})"
+    yield f"Chosen on {report['tuned_on']} prompts; on the {report['reported_on']} others:"
+    yield f"  now: {_line(report['at_threshold'])}"
+    yield f"  before: {_line(report['at_before'])}"
 
 
 def _dataset(options: dict[str, Any]) -> Dataset:
