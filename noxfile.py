@@ -19,7 +19,7 @@ PLUGINS = sorted(path.parent.name for path in Path("plugins").glob("*/pyproject.
 TORCH = "torch==2.13.0"
 TEST_TOOLS = ["pytest>=8", "hypothesis>=6.100", "onnx>=1.17", "jsonschema>=4.20"]
 # What statistics are checked against.
-REFERENCES = ["scipy>=1.11", "statsmodels>=0.14"]
+REFERENCES = ["hdrhistogram>=0.10", "scikit-learn>=1.4", "scipy>=1.11", "statsmodels>=0.14"]
 # What a plugin's own tests need beside it.
 BESIDE = {
     "raxe-abtest": ["raxe-onnx"],

@@ -1,0 +1,1 @@
+"""The torch runtime of RAXE: models of ``requirements.runtime: torch`` on PyTorch."""
