@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from raxe_core.config import Config, load_config
     from raxe_core.defaults import set_default
     from raxe_core.detector import DetectionResult, Detector, Prediction, Span
-    from raxe_core.discovery import discover_folder, open_bundle
+    from raxe_core.discovery import discover_folder, model_from_file, open_bundle
     from raxe_core.errors import (
         BundleError,
         ConfigError,
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
         UsageError,
     )
     from raxe_core.explanation import Explanation
-    from raxe_core.files import raxe_home
+    from raxe_core.files import atomic_write, locked, raxe_home
     from raxe_core.hookspecs import hookimpl
     from raxe_core.manifest import Manifest
     from raxe_core.metadata import ModelMetadata
@@ -45,7 +45,10 @@ if TYPE_CHECKING:
     )
     from raxe_core.registry import ModelRegistry
     from raxe_core.result import ScanResult
+    from raxe_core.safetensors_header import TensorInfo, read_safetensors_header
+    from raxe_core.strict_json import parse_json
     from raxe_core.text_detector import TextDetector
+    from raxe_core.yaml_file import read_yaml, write_yaml
 
 _NAMES = {
     "bundle": ("Bundle",),
@@ -53,7 +56,7 @@ _NAMES = {
     "config": ("Config", "load_config"),
     "defaults": ("set_default",),
     "detector": ("DetectionResult", "Detector", "Prediction", "Span"),
-    "discovery": ("discover_folder", "open_bundle"),
+    "discovery": ("discover_folder", "model_from_file", "open_bundle"),
     "errors": (
         "BundleError",
         "ConfigError",
@@ -66,7 +69,7 @@ _NAMES = {
         "UsageError",
     ),
     "explanation": ("Explanation",),
-    "files": ("raxe_home",),
+    "files": ("atomic_write", "locked", "raxe_home"),
     "hookspecs": ("hookimpl",),
     "manifest": ("Manifest",),
     "metadata": ("ModelMetadata",),
@@ -83,7 +86,10 @@ _NAMES = {
     ),
     "registry": ("ModelRegistry",),
     "result": ("ScanResult",),
+    "safetensors_header": ("TensorInfo", "read_safetensors_header"),
+    "strict_json": ("parse_json",),
     "text_detector": ("TextDetector",),
+    "yaml_file": ("read_yaml", "write_yaml"),
 }
 _MODULE_OF = {name: module for module, names in _NAMES.items() for name in names}
 
@@ -116,17 +122,25 @@ __all__ = [
     "ShadowVerdict",
     "Span",
     "Strategy",
+    "TensorInfo",
     "TextDetector",
     "ThreatBlockedError",
     "UnknownModelError",
     "UsageError",
     "__version__",
+    "atomic_write",
     "discover_folder",
     "hookimpl",
     "load_config",
+    "locked",
+    "model_from_file",
     "open_bundle",
+    "parse_json",
     "raxe_home",
+    "read_safetensors_header",
+    "read_yaml",
     "set_default",
+    "write_yaml",
 ]
 
 

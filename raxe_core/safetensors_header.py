@@ -15,7 +15,7 @@ import attrs
 from raxe_core.errors import ModelLoadError
 from raxe_core.strict_json import parse_json
 
-__all__ = ["TensorInfo", "read_header"]
+__all__ = ["TensorInfo", "read_safetensors_header"]
 
 MAX_HEADER_BYTES = 8 << 20
 MAX_DIMENSIONS = 8
@@ -35,7 +35,7 @@ class TensorInfo:
     shape: tuple[int, ...]
 
 
-def read_header(data: bytes, where: str) -> dict[str, TensorInfo]:
+def read_safetensors_header(data: bytes, where: str) -> dict[str, TensorInfo]:
     """Return the tensors of a safetensors file by name; ``where`` begins the error messages.
 
     Raises:

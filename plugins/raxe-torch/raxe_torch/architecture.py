@@ -14,7 +14,7 @@ from torch import nn
 from torch.overrides import TorchFunctionMode
 from transformers import AutoConfig, AutoModel, AutoModelForSequenceClassification
 
-from raxe_core.strict_json import parse_json
+from raxe_core import parse_json
 
 __all__ = ["ARCHITECTURES", "build_classifier", "build_encoder", "longest_input", "read_config"]
 

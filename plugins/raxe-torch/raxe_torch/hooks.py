@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from raxe_core import Detector, Model, RuntimeOptions, hookimpl
+from typing import TYPE_CHECKING
+
+from raxe_core import hookimpl
+
+if TYPE_CHECKING:
+    from raxe_core import Detector, Model, RuntimeOptions
 
 RAXE_API = 1
 RUNTIMES = ("torch",)

@@ -9,8 +9,7 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
-from raxe_core import Manifest, ModelLoadError
-from raxe_core.safetensors_header import TensorInfo, read_header
+from raxe_core import Manifest, ModelLoadError, TensorInfo, read_safetensors_header
 from raxe_torch.architecture import build_classifier, build_encoder
 
 __all__ = ["HEADS", "ClassifierNetwork", "EncoderNetwork", "build_network", "load_weights"]
@@ -124,7 +123,7 @@ def load_weights(
     """
     header = {
         name: info
-        for name, info in read_header(data, where).items()
+        for name, info in read_safetensors_header(data, where).items()
         if not name.endswith("embeddings.position_ids")  # older files hold this constant
     }
     faults = _faults(network, header)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from safetensors.torch import load, save
 
 from raxe_core import ModelLoadError
-from raxe_core.safetensors_header import TensorInfo, read_header
+from raxe_core.safetensors_header import TensorInfo, read_safetensors_header
 
 GOOD = save({"a": torch.zeros(2, 3), "b": torch.zeros(4, dtype=torch.int64), "c": torch.zeros(())})
 A = {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}
@@ -25,12 +25,14 @@ def file_of(header: Any, size: int = 12) -> bytes:
 
 
 def test_tensors_are_read_by_name() -> None:
-    assert read_header(GOOD, "x") == {
+    assert read_safetensors_header(GOOD, "x") == {
         "a": TensorInfo("F32", (2, 3)),
         "b": TensorInfo("I64", (4,)),
         "c": TensorInfo("F32", ()),
     }
-    assert set(read_header(file_of({"__metadata__": {"format": "pt"}, "a": A, "b": B}), "x")) == {
+    assert set(
+        read_safetensors_header(file_of({"__metadata__": {"format": "pt"}, "a": A, "b": B}), "x")
+    ) == {
         "a",
         "b",
     }
@@ -70,7 +72,7 @@ def test_tensors_are_read_by_name() -> None:
 )
 def test_anything_else_is_refused(data: bytes, why: str) -> None:
     with pytest.raises(ModelLoadError, match=f"^Model m: w.safetensors: .*{why}"):
-        read_header(data, "Model m: w.safetensors")
+        read_safetensors_header(data, "Model m: w.safetensors")
 
 
 @given(st.integers(0, len(GOOD) - 1), st.integers(1, 255), st.booleans())
@@ -79,7 +81,7 @@ def test_what_is_accepted_the_library_reads_alike(place: int, change: int, cut: 
     data[place] ^= change
     file = bytes(data[:place] if cut else data)
     try:
-        header = read_header(file, "x")
+        header = read_safetensors_header(file, "x")
     except ModelLoadError:
         return
     tensors = load(file)

@@ -1,0 +1,167 @@
+"""``raxe abtest start``, ``stop`` and ``promote``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+from raxe_core import ModelRegistry, load_config, set_default
+from raxe_core.cli.output import echo_json, warn
+
+from raxe_abtest.cli_common import experiment_options, find, section_of
+from raxe_abtest.config import experiment_from
+from raxe_abtest.errors import ExperimentError
+from raxe_abtest.report import evaluate
+from raxe_abtest.settings_file import write_section
+from raxe_abtest.store import open_store
+
+
+@click.command()
+@click.argument("model_a")
+@click.argument("model_b")
+@click.argument("more", nargs=-1)
+@click.option("--split", type=float, help="The share of users that MODEL_B gets (0.5).")
+@click.option("--weight", "weights", type=float, multiple=True, help="One for each model instead.")
+@click.option("--coverage", type=float, help="The share of users in the experiment (1).")
+@click.option("--experiment", "key", metavar="KEY", help="Its name (made of the models' ids).")
+@click.option("--metric", "metric", help="The primary metric (accuracy).")
+@click.option("--shadow", is_flag=True, default=None, help="The other models judge in the shadow.")
+@click.option("--users", "planned", type=int, help="The planned number of users (5000).")
+@click.option("--store", "where", metavar="PATH|URL", help="SQLite file or postgresql:// address.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.pass_obj
+def start(
+    config_path: Path | None, /, model_a: str, model_b: str, more: tuple[str, ...],
+    split: float | None, weights: tuple[float, ...], key: str | None, where: str | None,
+    as_json: bool, **settings: Any,
+) -> None:  # fmt: skip
+    """Start an experiment: MODEL_A is the control. It is written into config.yaml.
+
+    Started again with another split or coverage, it goes on with the new one.
+
+    \b
+    Examples:
+      raxe abtest start v1.0_pytorch v1.0_onnx_int8
+      raxe abtest start v1.0_pytorch v1.0_onnx_int8 --split 0.01
+      raxe abtest start v1.0_pytorch v1.0_onnx_int8 --shadow --split 0
+      raxe abtest start A B C --weight 2 --weight 1 --weight 1
+    """
+    models = [model_a, model_b, *more]
+    section: dict[str, Any] = {"enabled": True}
+    if more or weights:
+        if weights and len(weights) != len(models):
+            raise ExperimentError(f"Give --weight once for each of the {len(models)} models.")
+        shares = weights or (1.0,) * len(models)
+        section["variants"] = [
+            {"model_id": model, "weight": weight}
+            for model, weight in zip(models, shares, strict=True)
+        ]
+    else:
+        section |= {"variant_a": model_a, "variant_b": model_b}
+        section["traffic_split"] = 0.5 if split is None else split
+    names = {"metric": "primary_metric", "planned": "planned_users"}
+    given = {names.get(name, name): value for name, value in settings.items() if value is not None}
+    section |= {**given, **({"key": key} if key else {}), **({"store": where} if where else {})}
+    before = dict(section_of(config_path))
+    if _same_arms(before, section):
+        kept = {"variants", "variant_a", "variant_b", "traffic_split"}
+        section = {**{k: v for k, v in before.items() if k not in kept}, **section}
+    experiment = experiment_from(section)
+    config = load_config(config_path)
+    registry = ModelRegistry(config)
+    for model in models:
+        registry.get_model(model)
+    store = open_store(section.get("store"))
+    registration = store.register(experiment)
+    if registration.state != "running":
+        store.set_state(registration.number, "running", None, "started again")
+    write_section(config.path, section)
+    if as_json:
+        echo_json({"key": experiment.key, "state": "running", "config": str(config.path),
+                   "store": store.where, "epoch": len(registration.epochs)})  # fmt: skip
+        return
+    shares = tuple(experiment.shares)
+    click.echo(f"✅ Running: {experiment.key}")
+    for variant, share in zip(experiment.variants, shares, strict=True):
+        click.echo(f"  {variant.name}  {share:6.1%}  {variant.model_id}")
+    click.echo(f"Updated: {config.path}")
+    click.echo("Scans with a user_id take part. Next: raxe abtest report")
+
+
+@click.command()
+@experiment_options
+@click.option("--reason", default="stopped by hand", help="Why, for the log.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.pass_obj
+def stop(
+    config_path: Path | None, key: str | None, where: str | None, reason: str, as_json: bool
+) -> None:
+    """Stop the experiment: from now on every user gets the control.
+
+    \b
+    Example:
+      raxe abtest stop --reason "wrong prompt template in B"
+    """
+    store, registration, experiment = find(config_path, key, where)
+    control = experiment.control.model_id
+    store.set_state(registration.number, "stopped", control, reason)
+    if as_json:
+        echo_json({"key": experiment.key, "state": "stopped", "model_id": control})
+    else:
+        click.echo(f"✅ Stopped: {experiment.key}. Every user gets {control}.")
+
+
+@click.command()
+@click.argument("model_id", required=False)
+@experiment_options
+@click.option("--force", is_flag=True, help="Also when the report names no winner.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.pass_obj
+def promote(
+    config_path: Path | None, model_id: str | None, key: str | None, where: str | None,
+    force: bool, as_json: bool,
+) -> None:  # fmt: skip
+    """Make the winner (or MODEL_ID) the default model, and end the experiment.
+
+    The change is in the history: raxe models rollback undoes it.
+
+    \b
+    Examples:
+      raxe abtest promote
+      raxe abtest promote v1.0_onnx_int8 --force
+    """
+    store, registration, experiment = find(config_path, key, where)
+    report = evaluate(experiment, store.snapshot(experiment.key), None)
+    chosen = model_id or report.winner
+    models = [variant.model_id for variant in experiment.variants]
+    if chosen is not None and chosen not in models:
+        raise ExperimentError(f"{chosen!r} is no variant of {experiment.key}: {', '.join(models)}.")
+    if chosen is None or (chosen != report.winner and not force):
+        raise ExperimentError(
+            f"{report.sentence} To promote a model all the same: "
+            f"raxe abtest promote {chosen or models[1]} --force"
+        )
+    config = load_config(config_path)
+    why = f"A/B test {experiment.key}: {report.sentence}"
+    set_default(chosen, config.path, why)
+    store.set_state(registration.number, "promoted", chosen, why)
+    origin = config.values["l2_model.model_id"].origin
+    if origin.startswith("RAXE_"):
+        warn(f"{origin} is set, and wins over the file.")
+    if as_json:
+        echo_json({"key": experiment.key, "state": "promoted", "model_id": chosen, "why": why})
+    else:
+        click.echo(f"✅ Default L2 model set to: {chosen}")
+        click.echo(f"The experiment {experiment.key} is over. Undo: raxe models rollback")
+
+
+def _same_arms(before: dict[str, Any], after: dict[str, Any]) -> bool:
+    """Tell whether a section describes the same experiment, so that its other settings stay."""
+    if not before.get("variant_a") and not before.get("variants"):
+        return False
+    arms = ("variant_a", "variant_b", "variants", "traffic_split", "key")
+    old, new = ({k: v for k, v in s.items() if k in arms} for s in (before, after))
+    return [v.model_id for v in experiment_from(old).variants] == [
+        v.model_id for v in experiment_from(new).variants
+    ] and before.get("key", after.get("key")) == after.get("key", before.get("key"))

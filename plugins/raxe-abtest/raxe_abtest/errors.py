@@ -1,0 +1,23 @@
+"""The errors that this plugin raises on purpose; each says what to do next."""
+
+from __future__ import annotations
+
+from raxe_core import RaxeError
+
+__all__ = ["ABTestError", "ExperimentError", "SettingsError", "StoreError"]
+
+
+class ABTestError(RaxeError):
+    """Base class of this plugin's errors."""
+
+
+class SettingsError(ABTestError):
+    """An argument or a key of ``l2_model.ab_test`` is wrong."""
+
+
+class ExperimentError(ABTestError):
+    """The experiment cannot do this: unknown, stopped, or changed in what must stay."""
+
+
+class StoreError(ABTestError):
+    """The store cannot be opened, read or written."""

@@ -1,0 +1,54 @@
+"""Two models on the same prompts: only the prompts on which they differ tell which is better."""
+
+from __future__ import annotations
+
+import math
+
+from raxe_abtest.statistics.sequential import log_e_mean, multiplier
+from raxe_abtest.statistics.special import log_beta
+from raxe_abtest.statistics.sums import Effect, Sums
+
+__all__ = ["PAIR_K", "log_e_discordant", "paired_effect", "paired_interval", "paired_log_e"]
+
+PAIR_K = 20.0
+
+
+def log_e_discordant(only_a: float, only_b: float, k: float = PAIR_K) -> float:
+    """Return ln e of the discordant pairs: a fair coin (McNemar 1947), bet on by Beta(k/2, k/2).
+
+    Exact at every look, for independent pairs.
+    """
+    return (
+        log_beta(k / 2 + only_a, k / 2 + only_b)
+        - log_beta(k / 2, k / 2)
+        + (only_a + only_b) * math.log(2)
+    )
+
+
+def paired_effect(sums: Sums) -> Effect | None:
+    """Return the mean difference b - a per pair, with its spread between users."""
+    if sums.k < 2:
+        return None
+    mean, variance = sums.mean, sums.variance()
+    if mean is None or variance is None:
+        return None
+    return Effect(mean, math.sqrt(variance), sums.k)
+
+
+def paired_log_e(
+    sums: Sums, only_a: float, only_b: float, planned: float, alpha: float = 0.05
+) -> float:
+    """Return ln e of a paired comparison: exact with one pair per user, by users otherwise."""
+    if sums.one_each:
+        return log_e_discordant(only_a, only_b)
+    effect = paired_effect(sums)
+    return 0.0 if effect is None else log_e_mean(effect, planned, alpha)
+
+
+def paired_interval(sums: Sums, planned: float, alpha: float = 0.05) -> tuple[float, float] | None:
+    """Return the anytime interval of the mean difference; None where nothing can be said."""
+    effect = paired_effect(sums)
+    if effect is None or effect.se == 0:
+        return None
+    half = multiplier(effect.size, planned, alpha) * effect.se
+    return effect.d - half, effect.d + half

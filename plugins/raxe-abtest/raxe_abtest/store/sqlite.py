@@ -1,0 +1,118 @@
+"""The SQLite store: one file, WAL, every commit synced to the disk."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sqlite3
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from raxe_abtest.errors import StoreError
+from raxe_abtest.store.base import Store
+from raxe_abtest.store.schema import SCHEMA_VERSION, statements
+
+__all__ = ["SqliteStore"]
+
+BUSY_SECONDS = 10.0
+_TABLES = statements(
+    serial="INTEGER PRIMARY KEY", real="REAL", blob="BLOB", clustered=" WITHOUT ROWID"
+)
+
+
+class SqliteStore(Store):
+    """A store in a file; processes of one host share it. The folder is made if need be."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self._path = path
+        self.where = str(path)
+        self._connection: sqlite3.Connection | None = None
+
+    def execute(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """Run one statement and return its rows."""
+        return self._connected().execute(sql, values).fetchall()
+
+    def execute_many(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
+        """Run one statement for many rows."""
+        self._connected().executemany(sql, rows)
+
+    def begin(self, lock: int | None) -> None:
+        """Begin a transaction that holds the file's write lock."""
+        self._connected().execute("BEGIN IMMEDIATE")
+
+    def drop_connection(self) -> None:
+        """Close the connection; the next call makes a new one."""
+        if self._connection is not None:
+            connection, self._connection = self._connection, None
+            try:
+                connection.close()
+            except sqlite3.Error:
+                return  # a broken file cannot even be closed well
+
+    def is_failure(self, error: Exception) -> bool:
+        """Tell whether the file or the disk is at fault."""
+        return isinstance(error, (sqlite3.Error, OSError))
+
+    def default_secret(self) -> bytes:
+        """Return the secret of this store: 32 random bytes in a file beside it.
+
+        It outlives the database file, so that a broken one moves no user to another arm.
+        """
+        path = self._path.with_name(f"{self._path.name}.secret")
+        try:
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+            temporary = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
+            descriptor = os.open(temporary, flags, 0o600)
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(secrets.token_bytes(32))
+                file.flush()
+                os.fsync(file.fileno())
+            try:
+                os.link(temporary, path)  # the first process wins, whole
+            except FileExistsError:
+                pass
+            finally:
+                temporary.unlink()
+            return path.read_bytes()
+        except OSError as error:
+            raise StoreError(f"{path}: cannot be used: {error.strerror or error}.") from error
+
+    def local_secret(self) -> bytes | None:
+        """Return the secret in the file beside the database, which may be broken."""
+        try:
+            return self.default_secret()
+        except StoreError:
+            return None
+
+    def _connected(self) -> sqlite3.Connection:
+        if self._connection is None:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            fresh = not self._path.exists()
+            connection = sqlite3.connect(
+                self._path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
+            )
+            try:
+                connection.execute("PRAGMA journal_mode = WAL")
+                connection.execute("PRAGMA synchronous = FULL")
+                connection.execute("PRAGMA cache_size = -65536")
+                self._prepare(connection)
+                if fresh:
+                    self._path.chmod(0o600)
+            except BaseException:
+                connection.close()
+                raise
+            self._connection = connection
+        return self._connection
+
+    def _prepare(self, connection: sqlite3.Connection) -> None:
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
+        if version > SCHEMA_VERSION:
+            raise StoreError(f"{self._path} was written by a newer raxe-abtest. Update this one.")
+        if version < SCHEMA_VERSION:
+            connection.execute("BEGIN IMMEDIATE")
+            for statement in _TABLES:
+                connection.execute(statement)
+            connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+            connection.execute("COMMIT")

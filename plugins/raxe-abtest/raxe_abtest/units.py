@@ -1,0 +1,26 @@
+"""Unit ids: who is randomised, and how they are written down."""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+
+__all__ = ["pseudonym", "unit_text"]
+
+
+def unit_text(value: object) -> str | None:
+    """Return the id that is hashed, or None where ``value`` names nobody.
+
+    Text and whole numbers are ids; the number 1 and the text ``"1"`` are the same one. None, the
+    empty text, truth values, NaN and everything else name nobody. Unicode is not normalised.
+    """
+    if isinstance(value, str):
+        return value or None
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    return None
+
+
+def pseudonym(text: str, secret: bytes) -> bytes:
+    """Return the 16 bytes under which the store knows an id; the id itself is never written."""
+    data = text.encode("utf-8", "surrogatepass")
+    return blake2b(data, key=secret, digest_size=16, person=b"pseudonym").digest()

@@ -1,0 +1,359 @@
+"""ABModelSelector: the whole way from a request to a verdict."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from raxe_abtest import ABModelSelector, ExperimentError, SettingsError, StoreError
+from raxe_abtest.store import open_store
+from raxe_abtest.store.records import ARMS
+
+
+@pytest.fixture
+def selector(tmp_path: Path) -> Iterator[ABModelSelector]:
+    with ABModelSelector("A", "B", store=tmp_path / "ab.db") as made:
+        yield made
+
+
+def feed(
+    selector: ABModelSelector, users: int, rates: dict[str, float], seed: int = 1,
+    latency: dict[str, float] | None = None, first: int = 0,
+) -> None:  # fmt: skip
+    rng = random.Random(seed)
+    for number in range(first, first + users):
+        user = f"user{number}"
+        model_id = selector.select(user_id=user)
+        selector.track_result(
+            user, model_id,
+            latency_ms=(latency or {}).get(model_id, 10.0) * rng.lognormvariate(0, 0.3),
+            accuracy=float(rng.random() < rates[model_id]),
+        )  # fmt: skip
+
+
+def test_the_example_of_the_design() -> None:
+    selector = ABModelSelector(
+        variant_a="v1.0_pytorch", variant_b="v1.0_onnx_int8", split=0.5, user_hash_key="user_id"
+    )
+    model_id = selector.select(user_id="user123")
+    selector.track_result(user_id="user123", model_id=model_id, latency_ms=10.5, accuracy=0.95)
+    report = selector.get_report()
+    shown = {
+        f"{report.variant_a.avg_latency:.1f}ms, {report.variant_a.accuracy:.1%}",
+        f"{report.variant_b.avg_latency:.1f}ms, {report.variant_b.accuracy:.1%}",
+    }
+    assert shown == {"10.5ms, 95.0%", "n/ams, n/a"}
+    assert f"{report.winner} ({report.confidence:.1%} confidence)" == "None (<0.1% confidence)"
+    assert report.status == "insufficient_data"
+    selector.close()
+
+
+def test_a_difference_is_found(selector: ABModelSelector) -> None:
+    feed(selector, 3_000, {"A": 0.80, "B": 0.95})
+    report = selector.get_report()
+    assert report.winner == "B"
+    assert report.status == "winner"
+    assert report.confidence > 0.95
+    assert "raxe abtest promote B" in report.sentence
+    assert selector.get_report().confidence >= report.confidence
+    assert report.as_dict()["winner"] == "B"
+
+
+def test_no_difference_is_collecting_and_says_so(selector: ABModelSelector) -> None:
+    feed(selector, 400, {"A": 0.9, "B": 0.9})
+    report = selector.get_report()
+    assert (report.winner, report.status) == (None, "collecting")
+    assert "No winner yet: B-A accuracy" in report.sentence
+    assert "95 % anytime interval" in report.sentence
+
+
+def test_a_faster_but_equal_model_is_a_finding(tmp_path: Path) -> None:
+    with ABModelSelector("A", "B", store=tmp_path / "ab.db", rope=0.15) as selector:
+        feed(selector, 900, {"A": 0.98, "B": 0.98}, latency={"A": 20.0, "B": 10.0})
+        report = selector.get_report()
+        assert report.status == "equivalent"
+        assert "B" in report.sentence
+
+
+def test_a_better_but_slower_model_is_a_tradeoff(tmp_path: Path) -> None:
+    with ABModelSelector("A", "B", store=tmp_path / "ab.db", auto_rollback=False) as selector:
+        feed(selector, 3_000, {"A": 0.80, "B": 0.95}, latency={"A": 10.0, "B": 20.0})
+        report = selector.get_report()
+        assert (report.status, report.winner) == ("tradeoff", None)
+        assert "p95 latency" in report.sentence
+
+
+def test_a_broken_guardrail_rolls_back(tmp_path: Path) -> None:
+    with ABModelSelector("A", "B", store=tmp_path / "ab.db") as selector:
+        feed(selector, 2_500, {"A": 0.9, "B": 0.9}, latency={"A": 10.0, "B": 30.0})
+        end = time.monotonic() + 60
+        while selector.state == "running" and time.monotonic() < end:
+            feed(selector, 50, {"A": 0.9, "B": 0.9}, latency={"A": 10.0, "B": 30.0}, first=9_000)
+            selector.flush()
+            time.sleep(0.2)
+        assert selector.state == "rolled_back"
+        assert {selector.select(f"user{n}") for n in range(100)} == {"A"}
+
+
+def test_unequal_arms_void_the_experiment(selector: ABModelSelector) -> None:
+    for number in range(1_500):
+        selector.track_result(f"a{number}", "A", accuracy=1.0)
+    for number in range(1_000):
+        selector.track_result(f"b{number}", "B", accuracy=0.0)
+    report = selector.get_report()
+    assert (report.status, report.winner) == ("invalid_srm", None)
+    assert "1,500 / 1,000" in report.sentence
+
+
+def test_labels_that_favour_an_arm_void_it(tmp_path: Path) -> None:
+    store = tmp_path / "ab.db"
+    with ABModelSelector("A", "B", store=store, label_delay_hours=0) as selector:
+        for number in range(1_500):
+            user, request = f"u{number}", f"r{number}"
+            model_id = selector.select(user)
+            selector.track_result(user, model_id, request_id=request, is_threat=True)
+            if model_id == "A" or number % 2:
+                selector.track_label(request, is_threat=True)
+        selector.flush()
+        time.sleep(0.1)
+        for number in range(1_500, 1_502):
+            selector.select(f"u{number}")
+            selector.flush()
+        report = selector.get_report()
+        assert report.status == "invalid_label_missingness"
+
+
+def test_shadow_mode_needs_few_prompts(tmp_path: Path) -> None:
+    rng = random.Random(1)
+    with ABModelSelector("A", "B", 0.0, store=tmp_path / "ab.db", shadow=True) as selector:
+        for number in range(1_200):
+            user, request = f"u{number}", f"r{number}"
+            model_id = selector.select(user)
+            assert model_id == "A"
+            draw = rng.random()
+            a, b = draw > 0.08, draw > 0.08 or draw < 0.065
+            selector.track_result(user, "A", 10.0, request_id=request, is_threat=a)
+            selector.track_shadow(user, "B", a, b, request_id=request)
+            selector.track_label(request, is_threat=True)
+        report = selector.get_report()
+        assert report.comparisons[0].method == "paired, exact"
+        assert report.winner == "B"
+
+
+def test_ids_and_outsiders(tmp_path: Path) -> None:
+    with ABModelSelector("A", "B", store=tmp_path / "ab.db", coverage=0.5) as selector:
+        assert selector.select(7) == selector.select("7")
+        assert {selector.select(nobody) for nobody in (None, "", float("nan"), True)} == {"A"}
+        for number in range(200):
+            selector.track_result(f"u{number}", selector.select(f"u{number}"), 1.0)
+        selector.track_result(None, "A", 1.0)
+        report = selector.get_report()
+        assert report.facts["no_user"] == 5
+        assert 60 < report.users < 140
+        assert report.facts["outside"] == 200 - (report.users - 1) or report.facts["outside"] > 60
+
+
+def test_nonsense_is_counted_and_typos_are_errors(selector: ABModelSelector) -> None:
+    selector.track_result("u1", "A", latency_ms=float("nan"), accuracy=1.5)
+    selector.track_result("u1", "A", latency_ms=-1.0)
+    with pytest.raises(ExperimentError, match="no variant"):
+        selector.track_result("u1", "C", 1.0)
+    with pytest.raises(SettingsError, match="user_hash_key"):
+        selector.select(tenant="x")
+    with pytest.raises(SettingsError):
+        selector.track_label("r", is_threat=True, accuracy=1.0)
+    report = selector.get_report()
+    assert report.facts["invalid"] == 3
+    assert any("left out" in note for note in report.notes)
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"split": 1.5}, "traffic_split"),
+        ({"variant_b": "A"}, "same model"),
+        ({"primary_metric": "f1"}, "primary_metric"),
+        ({"coverge": 0.5}, "Did you mean 'coverage'"),
+        ({"durability": "none"}, "durability"),
+        ({"alpha": 0.0}, "alpha"),
+        ({"guardrails": {"speed": 1}}, "guardrails"),
+        ({"burn_in": True}, "burn_in"),
+        ({"namespace": {"name": "n", "range": [0.5, 0.1]}}, "namespace"),
+    ],
+)
+def test_wrong_settings(tmp_path: Path, settings: dict[str, object], said: str) -> None:
+    given = {"variant_a": "A", "variant_b": "B", "store": tmp_path / "ab.db", **settings}
+    with pytest.raises(SettingsError, match=said):
+        ABModelSelector(**given)  # type: ignore[arg-type]
+
+
+def test_more_than_two_variants(tmp_path: Path) -> None:
+    variants = {"A": 2.0, "B": 1.0, "C": 1.0}
+    with ABModelSelector(variants=variants, store=tmp_path / "ab.db", user_hash_key="tenant") as s:
+        assert {s.select(tenant=f"t{n}") for n in range(100)} == {"A", "B", "C"}
+        rng = random.Random(1)
+        for number in range(3_000):
+            model_id = s.select(tenant=f"t{number}")
+            rate = {"A": 0.8, "B": 0.8, "C": 0.97}[model_id]
+            s.track_result(f"t{number}", model_id, accuracy=float(rng.random() < rate))
+        report = s.get_report()
+        assert len(report.variants) == 3
+        assert report.winner == "C"
+
+
+def test_everybody_agrees(tmp_path: Path) -> None:
+    store = tmp_path / "ab.db"
+    with (
+        ABModelSelector("A", "B", store=store) as one,
+        ABModelSelector("A", "B", store=store) as two,
+    ):
+        users = [f"u{number}" for number in range(300)]
+        assert [one.select(user) for user in users] == [two.select(user) for user in users]
+        program = (
+            "import sys; from raxe_abtest import ABModelSelector\n"
+            "s = ABModelSelector('A', 'B', store=sys.argv[1])\n"
+            "print(*(s.select(f'u{n}') for n in range(300)))"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", program, str(store)], capture_output=True, text=True, check=True
+        )
+        assert done.stdout.split() == [one.select(user) for user in users]
+
+
+def test_sticky_users_stay_when_the_split_changes(tmp_path: Path) -> None:
+    store, users = tmp_path / "ab.db", [f"u{number}" for number in range(200)]
+    with ABModelSelector("A", "B", 0.5, store=store) as selector:
+        before = [selector.select(user) for user in users]
+    with ABModelSelector("A", "B", 0.05, store=store, sticky=True) as selector:
+        assert [selector.select(user) for user in users] == before
+    with ABModelSelector("A", "B", 0.05, store=store) as selector:
+        assert [selector.select(user) for user in users] != before
+
+
+def test_a_broken_store_stops_nobody(tmp_path: Path) -> None:
+    store = tmp_path / "ab.db"
+    with ABModelSelector("A", "B", store=store) as selector:
+        expected = [selector.select(f"u{number}") for number in range(200)]
+    for name in (store, *tmp_path.glob("ab.db-*")):
+        Path(name).write_bytes(b"broken" * 1000)
+    selector = ABModelSelector("A", "B", store=store)
+    assert [selector.select(f"u{number}") for number in range(200)] == expected
+    selector.track_result("u1", expected[1], 1.0)
+    report = selector.get_report()
+    assert report.status == "store_unavailable"
+    assert "Users still get their models" in report.sentence
+    assert selector.store_problem
+    selector.close()
+    assert selector.lost_events > 0
+
+
+def test_what_did_not_fit_is_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("raxe_abtest.recorder.QUEUE_LIMIT", 50)
+    folder = tmp_path / "away"
+    folder.write_text("a file where a folder should be")
+    selector = ABModelSelector("A", "B", store=folder / "ab.db")
+    for number in range(300):
+        selector.track_result(f"u{number}", "A", 1.0)
+    assert 0 < selector.lost_events <= 300
+    folder.unlink()
+    deadline = time.monotonic() + 60
+    while selector.store_problem and time.monotonic() < deadline:
+        time.sleep(0.1)
+    selector.flush()
+    report = selector.get_report()
+    assert report.lost_events == selector.lost_events
+    assert any("lost" in note for note in report.notes)
+    assert report.users + report.lost_events == 300
+    selector.close()
+
+
+def test_per_event_durability(tmp_path: Path) -> None:
+    store = tmp_path / "ab.db"
+    with ABModelSelector("A", "B", store=store, durability="per_event") as selector:
+        threads = [
+            threading.Thread(target=selector.track_result, args=(f"u{n}", "A", 1.0))
+            for n in range(20)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        snapshot = open_store(str(store)).snapshot("A~B")
+        assert snapshot.sums[0, ARMS, 0, "latency"].m == 20
+
+
+def test_per_event_durability_says_when_it_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "away"
+    folder.write_text("a file where a folder should be")
+    selector = ABModelSelector("A", "B", store=folder / "ab.db", durability="per_event")
+    monkeypatch.setattr(selector._recorder, "flush", lambda timeout=0.1: False)
+    with pytest.raises(StoreError, match="not on the disk"):
+        selector.track_result("u", "A", 1.0)
+    selector.close()
+
+
+WRITER = """
+import sys
+from raxe_abtest import ABModelSelector
+selector = ABModelSelector("A", "B", store=sys.argv[1])
+for number in range(100_000):
+    for part in range(10):
+        user = f"u{number}-{part}"
+        selector.track_result(user, selector.select(user), 1.0, 1.0, request_id=user)
+    assert selector.flush()
+    print(10 * (number + 1), flush=True)
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="kill -9")
+def test_kill_9_loses_no_acknowledged_event(tmp_path: Path) -> None:
+    store = tmp_path / "ab.db"
+    with subprocess.Popen(
+        [sys.executable, "-c", WRITER, str(store)], stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        acknowledged = 0
+        for line in process.stdout:
+            acknowledged = int(line)
+            if acknowledged >= 50:
+                os.kill(process.pid, signal.SIGKILL)
+                break
+        acknowledged = max([acknowledged, *map(int, process.stdout.read().split())])
+    snapshot = open_store(str(store)).snapshot("A~B")
+    kept = sum(snapshot.sums[0, ARMS, variant, "accuracy"].m for variant in (0, 1))
+    assert kept >= acknowledged
+    users = sum(snapshot.sums[0, ARMS, variant, "users"].k for variant in (0, 1))
+    logged = [event["kind"] for event in open_store(str(store)).export(1)]
+    assert logged.count("result") == kept == snapshot.facts["results"]
+    assert users >= kept
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="fork")
+def test_a_forked_child_writes_its_own_events(tmp_path: Path) -> None:
+    program = (
+        "import os, sys; from raxe_abtest import ABModelSelector\n"
+        "s = ABModelSelector('A', 'B', store=sys.argv[1])\n"
+        "s.track_result('parent', s.select('parent'), 1.0)\n"
+        "s.flush()\n"
+        "child = os.fork()\n"
+        "name = 'child' if not child else 'parent2'\n"
+        "s.track_result(name, s.select(name), 1.0)\n"
+        "ok = s.flush()\n"
+        "if not child: os._exit(0 if ok else 1)\n"
+        "assert os.waitpid(child, 0)[1] == 0 and ok\n"
+    )
+    store = str(tmp_path / "ab.db")
+    subprocess.run([sys.executable, "-W", "ignore", "-c", program, store], check=True, timeout=300)
+    snapshot = open_store(store).snapshot("A~B")
+    assert snapshot.facts["results"] == 3

@@ -1,0 +1,230 @@
+"""The store, on SQLite and on PostgreSQL: the sums are those of the log, whoever writes."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import random
+import sqlite3
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from raxe_abtest.config import Experiment, experiment_from
+from raxe_abtest.errors import ExperimentError, StoreError
+from raxe_abtest.statistics.sums import Sums
+from raxe_abtest.store import open_store
+from raxe_abtest.store.base import Store
+from raxe_abtest.store.records import ARMS, Event, Look
+
+NewStore = Callable[[], Store]
+DAY = 86_400.0
+
+
+def experiment(**settings: object) -> Experiment:
+    return experiment_from({"variant_a": "A", "variant_b": "B", "key": "exp", **settings})
+
+
+def results(seed: int, count: int, users: int = 50) -> list[Event]:
+    """Return random results; a user's variant is fixed by the number."""
+    rng, events = random.Random(seed), []
+    for n in range(count):
+        user = rng.randrange(users)
+        events.append(
+            Event(
+                "result", time.time(), f"u{user}", user % 2, f"{seed}-{n}",
+                rng.lognormvariate(3, 0.5), float(rng.random() < 0.9),
+            )
+        )  # fmt: skip
+    return events
+
+
+def sums_of(events: list[Event], variant: int, field: str) -> Sums:
+    per_user: dict[str | None, list[float]] = defaultdict(list)
+    for event in events:
+        if event.variant == variant:
+            per_user[event.unit].append(getattr(event, field))
+    total = Sums()
+    for values in per_user.values():
+        s, m = sum(values), float(len(values))
+        total = total.plus(Sums(1, s, m, s * s, s * m, m * m))
+    return total
+
+
+def check_sums(store_where: str, events: list[Event]) -> None:
+    store = open_store(store_where)
+    snapshot = store.snapshot("exp")
+    for variant in (0, 1):
+        for metric, field in (("accuracy", "accuracy"), ("latency", "latency_ms")):
+            found = snapshot.sums[0, ARMS, variant, metric]
+            assert tuple(found) == pytest.approx(tuple(sums_of(events, variant, field)))
+    assert sum(n for pairs in snapshot.histograms.values() for _, n in pairs) == len(events)
+    assert snapshot.facts["results"] == len(events)
+    store.close()
+
+
+def test_running_sums_are_those_of_the_log(new_store: NewStore) -> None:
+    store = new_store()
+    registration = store.register(experiment())
+    events = results(1, 600)
+    for start in range(0, 600, 70):
+        store.write(registration, events[start : start + 70], DAY)
+    check_sums(store_address(store), events)
+    logged = list(store.export(registration.number))
+    assert len(logged) == 600
+    assert json.dumps(logged)
+    assert not any(event["unit"] in ("u1", "u2") for event in logged)
+
+
+def test_a_request_counts_once(new_store: NewStore) -> None:
+    store = new_store()
+    registration = store.register(experiment())
+    events = results(1, 20)
+    store.write(registration, events, DAY)
+    store.write(registration, events, DAY)
+    snapshot = store.snapshot("exp")
+    assert snapshot.facts["results"] == 20
+    assert snapshot.facts["duplicates"] == 20
+
+
+def test_the_first_variant_of_a_user_wins(new_store: NewStore) -> None:
+    store = new_store()
+    registration = store.register(experiment())
+    first = Event("exposure", 1.0, "u", 0)
+    store.write(registration, [first, first, first._replace(variant=1)], DAY)
+    store.write(registration, [Event("result", 2.0, "u", 1, accuracy=1.0)], DAY)
+    snapshot = store.snapshot("exp")
+    assert snapshot.sums[0, ARMS, 0, "users"].k == 1
+    assert (0, ARMS, 1, "users") not in snapshot.sums
+    assert snapshot.facts["crossovers"] == 2
+
+
+@pytest.mark.parametrize("label_first", [False, True])
+def test_late_labels(new_store: NewStore, label_first: bool) -> None:
+    store = new_store()
+    registration = store.register(experiment())
+    scan = Event("result", time.time(), "u", 1, "r1", 5.0, verdict=True)
+    label = Event("label", time.time(), None, -1, "r1", label=True)
+    for event in (label, scan) if label_first else (scan, label):
+        store.write(registration, [event], DAY)
+    store.write(registration, [label], DAY)
+    snapshot = store.snapshot("exp")
+    assert snapshot.sums[0, ARMS, 1, "accuracy"] == Sums(1, 1, 1, 1, 1, 1)
+    assert snapshot.sums[0, ARMS, 1, "recall"].mean == 1
+    assert (0, ARMS, 1, "false_positive_rate") not in snapshot.sums
+    assert snapshot.sums[0, ARMS, 1, "labelled"].mean == 1
+    assert snapshot.facts["duplicate_labels"] == 1
+
+
+def test_a_label_that_does_not_come_counts_as_missing(new_store: NewStore) -> None:
+    store = new_store()
+    registration = store.register(experiment())
+    old = Event("result", time.time() - 2 * DAY, "u", 0, "r1", verdict=True)
+    store.write(registration, [old], DAY)
+    store.write(registration, [Event("count", 1.0, None, -1, "invalid")], DAY)
+    store.write(registration, [Event("count", 1.0, None, -1, "invalid")], DAY)
+    assert store.snapshot("exp").sums[0, ARMS, 0, "labelled"] == Sums(1, 0, 1, 0, 0, 1)
+
+
+@pytest.mark.parametrize("label_first", [False, True])
+def test_pairs(new_store: NewStore, label_first: bool) -> None:
+    store = new_store()
+    registration = store.register(experiment(shadow=True))
+    scan = Event("result", time.time(), "u", 0, "r1", 5.0, verdict=False)
+    pair = Event("pair", time.time(), "u", 1, "r1", 2.0, verdict=False, other=True)
+    label = Event("label", time.time(), None, -1, "r1", label=True)
+    events = [label, scan, pair] if label_first else [scan, pair, label]
+    for event in [*events, pair, label]:
+        store.write(registration, [event], DAY)
+    snapshot = store.snapshot("exp")
+    assert snapshot.sums[0, "pair:1", 1, "accuracy"] == Sums(1, 1, 1, 1, 1, 1)
+    assert snapshot.sums[0, "pair:1", 1, "latency"].s == 2.0
+    assert snapshot.facts["pair:1:only_treatment"] == 1
+
+
+def test_a_new_split_is_a_new_epoch(new_store: NewStore) -> None:
+    store = new_store()
+    assert len(store.register(experiment()).epochs) == 1
+    assert len(store.register(experiment(coverage=0.5)).epochs) == 1
+    registration = store.register(experiment(traffic_split=0.1))
+    assert len(registration.epochs) == 2
+    store.write(registration, [Event("exposure", 1.0, "u", 1)], DAY)
+    assert store.snapshot("exp").sums[1, ARMS, 1, "users"].k == 1
+    assert store.first_assignment(registration, "u") == (1, 1)
+    assert store.first_assignment(registration, "v") is None
+
+
+@pytest.mark.parametrize(
+    "change", [{"variant_b": "C"}, {"hash": "unleash"}, {"hash": "eppo", "salt": "x"}]
+)
+def test_what_would_move_users_is_refused(new_store: NewStore, change: dict[str, str]) -> None:
+    store = new_store()
+    store.register(experiment())
+    with pytest.raises(ExperimentError, match="another key"):
+        store.register(experiment(**change))
+
+
+def test_state_and_looks(new_store: NewStore) -> None:
+    store = new_store()
+    number = store.register(experiment()).number
+    store.add_looks(number, [Look(1.0, "B", "accuracy", 10, 0.1, None, None, 2.0)])
+    store.add_looks(number, [Look(2.0, "B", "accuracy", 20, 0.1, -0.1, 0.3, 1.0)])
+    assert [look.users for look in store.looks(number)] == [10, 20]
+    assert store.snapshot("exp").peaks["B", "accuracy"] == (2.0, 20.0)
+    store.set_state(number, "stopped", "A", "enough")
+    other = new_store().registration("exp")
+    assert other is not None
+    assert (other.state, other.model_id, other.reason) == ("stopped", "A", "enough")
+    with pytest.raises(ExperimentError, match="No experiment"):
+        store.snapshot("unknown")
+
+
+def _write(where: str, seed: int, count: int) -> None:
+    store = open_store(where)
+    registration = store.register(experiment())
+    events = results(seed, count)
+    for start in range(0, count, 50):
+        store.write(registration, events[start : start + 50], DAY)
+    store.close()
+
+
+def test_processes_that_write_at_once_lose_nothing(where: str) -> None:
+    context = multiprocessing.get_context("spawn")
+    processes = [context.Process(target=_write, args=(where, seed, 300)) for seed in range(3)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(300)
+        assert process.exitcode == 0
+    check_sums(where, [event for seed in range(3) for event in results(seed, 300)])
+
+
+def test_a_broken_file_is_an_error_of_ours(tmp_path: Path) -> None:
+    path = tmp_path / "ab.db"
+    path.write_bytes(b"this is no database, and long enough to be looked at" * 100)
+    store = open_store(str(path))
+    with pytest.raises(StoreError, match=r"ab\.db"):
+        store.register(experiment())
+    newer = tmp_path / "newer.db"
+    with sqlite3.connect(newer) as connection:
+        connection.execute("PRAGMA user_version = 99")
+    connection.close()
+    with pytest.raises(StoreError, match="newer"):
+        open_store(str(newer)).register(experiment())
+    with pytest.raises(StoreError, match="not known"):
+        open_store("mysql://somewhere")
+
+
+def test_a_server_that_is_away_is_an_error_of_ours_without_the_password() -> None:
+    pytest.importorskip("psycopg")
+    store = open_store("postgresql://raxe:geheim@127.0.0.1:1/x")
+    with pytest.raises(StoreError, match=r"127\.0\.0\.1:1") as caught:
+        store.register(experiment())
+    assert "geheim" not in str(caught.value)
+
+
+def store_address(store: object) -> str:
+    return str(getattr(store, "_address", None) or getattr(store, "_path", ""))
