@@ -7,9 +7,9 @@ import threading
 from pathlib import Path
 
 import pytest
-from conftest import RunRaxe
 from tiny_model import write_bundle
 
+from conftest import RunRaxe
 from raxe_core.defaults import change_setting, read_history, rollback, set_default
 from raxe_core.errors import ConfigError, UsageError
 
