@@ -62,7 +62,8 @@ def calibration_section(run: Path) -> str:
     return (
         "## Calibration\n\n"
         f"Threshold {found['threshold']} at temperature {found['temperature']}: the lowest with at "
-        f"most {100 * FALSE_POSITIVE_RATE}% false positives on {found['benign_rows']} benign rows that training never saw; "
+        f"most {100 * FALSE_POSITIVE_RATE}% false positives on {found['benign_rows']} benign rows "
+        "that training never saw; "
         f"recall there {found['recall']:.3f} of {found['attack_rows']} attacks. Temperatures of "
         f"the family and subfamily heads: {found['family_temperature']}, "
         f"{found['subfamily_temperature']}."
