@@ -36,7 +36,7 @@ class TestAgainstScipy:
     def test_quantiles(self, p: float, df: float) -> None:
         stats = pytest.importorskip("scipy.stats")
         assert special.student_quantile(p, df) == pytest.approx(
-            stats.t.ppf(p, df), rel=1e-8, abs=1e-9
+            stats.t.ppf(p, df), rel=1e-9, abs=1e-9
         )
         assert special.normal_quantile(p) == pytest.approx(stats.norm.ppf(p), abs=1e-12)
 
@@ -88,12 +88,6 @@ class TestAgainstScipy:
         stats = pytest.importorskip("scipy.stats")
         theirs = stats.chisquare([9100, 900], [9000, 1000]).pvalue
         assert srm.chi_squared([9100, 900], [0.9, 0.1]) == pytest.approx(theirs, abs=1e-12)
-
-    @given(st.floats(1e-6, 0.36))
-    def test_lambert(self, x: float) -> None:
-        scipy = pytest.importorskip("scipy.special")
-        expected = scipy.lambertw(-x, -1).real
-        assert special.lambert_w_minus_1(-x) == pytest.approx(expected, rel=1e-9)
 
     def test_holm(self) -> None:
         pytest.importorskip("statsmodels")
