@@ -8,16 +8,15 @@ judgement never does: creating the detector of a requested model raises.
 from __future__ import annotations
 
 import importlib
-import os
 import time
 from collections.abc import Iterable
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pluggy
 
-from raxe_core.entry_points import EntryPoint, find_entry_points, normalized
+from raxe_core.entry_points import EntryPoint, find_entry_points
 from raxe_core.errors import (
     ModelLoadError,
     PluginError,
@@ -28,6 +27,7 @@ from raxe_core.errors import (
 )
 from raxe_core.hookspecs import API_VERSION, ENTRY_POINT_GROUP, RaxeSpec
 from raxe_core.model import Model, RuntimeOptions
+from raxe_core.plugin_status import PluginInfo, PluginProblem, blocked_by, reason_of
 from raxe_core.records import Command, Criteria, Reporter, ScanEvent, Strategy
 
 if TYPE_CHECKING:
@@ -44,35 +44,6 @@ BUILTINS = (
 )
 OUR_RUNTIMES = ("onnx", "torch")
 _T = TypeVar("_T")
-
-
-class PluginInfo(NamedTuple):
-    """One plugin as ``raxe plugins list`` shows it.
-
-    ``status`` is ``active``, ``blocked``, ``failed`` or ``incompatible``; ``reason`` says why it is
-    not active. ``import_ms`` is the wall time of its import.
-    """
-
-    distribution: str
-    version: str
-    entry_point: str
-    location: str
-    status: str = "active"
-    reason: str | None = None
-    import_ms: float | None = None
-    hooks: tuple[str, ...] = ()
-    runtimes: tuple[str, ...] = ()
-
-
-class PluginProblem(NamedTuple):
-    """A fault of a plugin that was caught: where it happened and what it said."""
-
-    distribution: str
-    stage: str
-    reason: str
-
-    def __str__(self) -> str:
-        return f"plugin {self.distribution} failed in {self.stage}: {self.reason}"
 
 
 class PluginHost:
@@ -150,7 +121,7 @@ class PluginHost:
                 raise
             except BaseException as error:
                 name = implementation.plugin_name.partition(":")[0]
-                self._note(PluginProblem(name, "on_scan", _reason(error)))
+                self._note(PluginProblem(name, "on_scan", reason_of(error)))
 
     def require_runtime(self, model: Model) -> None:
         """Raise if no plugin, or more than one, runs the model.
@@ -185,7 +156,7 @@ class PluginHost:
         except BaseException as error:  # native libraries raise beside Exception
             raise ModelLoadError(
                 f"Model {model.model_id}: runtime plugin {name} could not load it: "
-                f"{_reason(error)}. Check it with: raxe models validate {model.model_id}"
+                f"{reason_of(error)}. Check it with: raxe models validate {model.model_id}"
             ) from error
         if not isinstance(detector, Detector):
             got = "declined it" if detector is None else f"returned a {type(detector).__name__}"
@@ -196,7 +167,7 @@ class PluginHost:
         info = PluginInfo(point.distribution, point.version, point.name, str(point.location))
         if point.problem is not None:
             info = info._replace(status="failed", reason=point.problem)
-        elif (reason := _blocked(point.distribution)) is not None:
+        elif (reason := blocked_by(point.distribution)) is not None:
             info = info._replace(status="blocked", reason=reason)
         else:
             info = self._load(point, info)
@@ -212,7 +183,7 @@ class PluginHost:
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # SystemExit and native panics too
-            return info._replace(status="failed", reason=_reason(error))
+            return info._replace(status="failed", reason=reason_of(error))
 
     def _register(self, module: ModuleType, info: PluginInfo) -> PluginInfo:
         """Register an imported plugin, or raise with what is wrong with it."""
@@ -256,7 +227,7 @@ class PluginHost:
             except KeyboardInterrupt:
                 raise
             except BaseException as error:
-                self._note(PluginProblem(name, hook, _reason(error)))
+                self._note(PluginProblem(name, hook, reason_of(error)))
             else:
                 results.extend((name, item) for item in records)
         return results
@@ -300,20 +271,6 @@ def _call(implementation: Any, arguments: dict[str, Any]) -> Any:
     return implementation.function(*(arguments[name] for name in implementation.argnames))
 
 
-def _blocked(distribution: str) -> str | None:
-    """Tell why a distribution is not to be imported, or None."""
-    allowed = os.environ.get("RAXE_PLUGINS")
-    if allowed is not None and distribution not in _names(allowed):
-        return "RAXE_PLUGINS does not name it"
-    if distribution in _names(os.environ.get("RAXE_PLUGINS_BLOCK", "")):
-        return "RAXE_PLUGINS_BLOCK names it"
-    return None
-
-
-def _names(variable: str) -> set[str]:
-    return {normalized(name.strip()) for name in variable.split(",") if name.strip()}
-
-
 def _declared_runtimes(module: ModuleType, hooks: tuple[str, ...]) -> tuple[str, ...]:
     runtimes = getattr(module, "RUNTIMES", ())
     if not isinstance(runtimes, tuple) or not all(isinstance(name, str) for name in runtimes):
@@ -321,12 +278,3 @@ def _declared_runtimes(module: ModuleType, hooks: tuple[str, ...]) -> tuple[str,
     if ("create_detector" in hooks) != bool(runtimes):
         raise TypeError("create_detector and RUNTIMES go together; one of them is missing")
     return runtimes
-
-
-def _reason(error: BaseException) -> str:
-    """Name the error and what it says, on one line; an error that cannot speak has its name."""
-    try:
-        text = " ".join(str(error).split())[:500]
-    except Exception:
-        text = ""
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
