@@ -68,6 +68,7 @@ class TestAgainstScipy:
             p = stats.binomtest(min(a[0], b[0]), n, 0.5).pvalue
             assert fixed.mcnemar_exact(a[0], b[0]) == pytest.approx(p, abs=1e-9)
 
+    @pytest.mark.filterwarnings("ignore:Precision loss:RuntimeWarning")  # of scipy itself
     @given(
         st.lists(st.floats(0, 1e4), min_size=2, max_size=40),
         st.lists(st.floats(0, 1e4), min_size=2, max_size=40),
