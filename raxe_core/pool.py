@@ -109,16 +109,23 @@ class DetectorPool:
             ) from None
 
     def digest(self, model_id: str) -> str | None:
-        """Return the SHA-256 of the model's bundle, read once."""
+        """Return the SHA-256 of the bundle of a loaded model; None for one without a bundle."""
         if model_id not in self._digests:
-            from raxe_core.discovery import open_bundle
-
-            try:
-                with open_bundle(self.registry.get_model(model_id)) as bundle:
-                    self._digests[model_id] = bundle.digest()
-            except RaxeError:  # a model without a bundle
-                self._digests[model_id] = None
+            self._digests[model_id] = self._read_digest(model_id)
         return self._digests[model_id]
+
+    def _read_digest(self, model_id: str) -> str | None:
+        from raxe_core.discovery import open_bundle
+
+        model = self.registry.get_model(model_id)
+        claimed = model.metadata.file_info.checksum
+        if claimed is not None:
+            return claimed  # loading has checked it
+        try:
+            with open_bundle(model) as bundle:
+                return bundle.digest()
+        except RaxeError:
+            return None
 
     def _load(self, model_id: str, future: Future[Detector]) -> None:
         try:
