@@ -75,6 +75,10 @@ class Constraint(NamedTuple):
     def __str__(self) -> str:
         return f"{self.metric}{self.sign}{self.limit:g}"
 
+    def allows(self, value: float | None) -> bool:
+        """Tell whether a value without an interval meets the limit; an unknown one does not."""
+        return value is not None and bool(_OPERATORS[self.sign](value, self.limit))
+
     def judge(self, figures: Mapping[str, Figure]) -> Verdict:
         """Decide on the end of the interval that is bad for the model.
 

@@ -72,7 +72,7 @@ def best_model(
             "one: pip install raxe-l2 raxe-onnx"
         )
     limits = parse_constraints(constraints)
-    fitting = [model for model in active if unmet_constraint(model, limits) is None]
+    fitting = [model for model in active if all(_allows(limit, model) for limit in limits)]
     if not fitting:
         raise NoModelError(
             f"No active model meets {' and '.join(map(str, limits))}. "
@@ -84,12 +84,18 @@ def best_model(
 def unmet_constraint(model: Model, constraints: Sequence[Constraint]) -> str | None:
     """Return why a model does not meet the constraints, or None when it does."""
     for constraint in constraints:
-        place = _FIGURES.get(constraint.metric)
-        value = None if place is None else model.figure(*place)
-        verdict = constraint.judge({constraint.metric: Figure(value)})
-        if not verdict.met:
-            return verdict.reason
+        if not _allows(constraint, model):
+            return constraint.judge({constraint.metric: Figure(_value(constraint, model))}).reason
     return None
+
+
+def _allows(constraint: Constraint, model: Model) -> bool:
+    return constraint.allows(_value(constraint, model))
+
+
+def _value(constraint: Constraint, model: Model) -> float | None:
+    place = _FIGURES.get(constraint.metric)
+    return None if place is None else model.figure(*place)
 
 
 def _best_first(ranked: Ranked) -> tuple[bool, float, str]:
