@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import pkgutil
+import typing
 
 import pytest
 
@@ -37,5 +38,7 @@ def test_every_module_is_documented_and_exports_what_it_says(name: str) -> None:
     assert module.__doc__
     for exported in getattr(module, "__all__", ()):
         value = getattr(module, exported)
+        if typing.get_origin(value) is not None:
+            continue  # an alias, which on Python 3.10 passes for a class
         if inspect.isclass(value) or inspect.isfunction(value):
             assert inspect.getdoc(value), f"{name}.{exported}"

@@ -111,7 +111,7 @@ class _Source:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._hashed = _Hashed(path)
+        self._hashed = _Hashed(_opened(path))
         raw = io.BufferedReader(self._hashed, 1 << 16)
         self._raw: IO[bytes] = raw
         self._lines: IO[bytes] = gzip.GzipFile(fileobj=raw) if path.suffix == ".gz" else raw  # type: ignore[assignment]
@@ -177,19 +177,21 @@ class _Source:
             ) from None
 
 
+def _opened(path: Path) -> Any:
+    if path == STDIN:
+        return sys.stdin.buffer
+    try:
+        return os.fdopen(open_regular(path, MAX_FILE_BYTES), "rb", buffering=0)
+    except OSError as error:
+        raise DatasetError(f"{path}: cannot be read: {error.strerror or error}.") from None
+
+
 class _Hashed(io.RawIOBase):
     """A file, or standard input, that is hashed as it is read."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, file: Any) -> None:
         self.sha256 = hashlib.sha256()
-        self._file: Any
-        if path == STDIN:
-            self._file = sys.stdin.buffer
-            return
-        try:
-            self._file = os.fdopen(open_regular(path, MAX_FILE_BYTES), "rb", buffering=0)
-        except OSError as error:
-            raise DatasetError(f"{path}: cannot be read: {error.strerror or error}.") from None
+        self._file = file
 
     def readable(self) -> bool:
         return True
