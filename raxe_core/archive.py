@@ -15,9 +15,9 @@ import zlib
 from pathlib import Path
 from typing import IO
 
-from raxe_core.files import open_regular
+from raxe_core.files import digest_of, open_regular
 
-__all__ = ["ALLOWED_SUFFIXES", "MEMBER_NAME", "Archive", "ArchiveError"]
+__all__ = ["ALLOWED_SUFFIXES", "MAX_BYTES", "MEMBER_NAME", "Archive", "ArchiveError"]
 
 ALLOWED_SUFFIXES = (".onnx", ".safetensors", ".json", ".txt", ".md")
 # At most three folders deep; each part starts with a letter or digit.
@@ -90,13 +90,7 @@ class Archive:
 
     def digest(self) -> str:
         """Return ``sha256:`` and the hex digest of the whole file."""
-        import hashlib  # not at the top: it loads OpenSSL, and listing models needs no digest
-
-        self._file.seek(0)
-        digest = hashlib.sha256()
-        while chunk := self._file.read(1 << 20):
-            digest.update(chunk)
-        return f"sha256:{digest.hexdigest()}"
+        return digest_of(self._file)
 
     def _checked_directory(self) -> dict[str, int]:
         infos = self._zip.infolist()

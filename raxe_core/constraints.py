@@ -11,6 +11,7 @@ from raxe_core.errors import UsageError, did_you_mean
 
 __all__ = [
     "METRICS",
+    "RATIOS",
     "Constraint",
     "Figure",
     "Verdict",
@@ -19,6 +20,16 @@ __all__ = [
     "parse_constraints",
 ]
 
+RATIOS = (
+    "accuracy",
+    "precision",
+    "recall",
+    "f1",
+    "roc_auc",
+    "recall_at_1pct_fpr",
+    "false_positive_rate",
+    "false_negative_rate",
+)
 METRICS = {
     "accuracy": "share of right decisions",
     "precision": "share of alarms that are threats",

@@ -8,10 +8,19 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from raxe_core.errors import ConfigError
 
-__all__ = ["atomic_write", "locked", "open_regular", "raxe_home", "read_regular", "replacing"]
+__all__ = [
+    "atomic_write",
+    "digest_of",
+    "locked",
+    "open_regular",
+    "raxe_home",
+    "read_regular",
+    "replacing",
+]
 
 
 def raxe_home() -> Path:
@@ -58,6 +67,17 @@ def read_regular(path: Path, limit: int) -> bytes:
     """
     with os.fdopen(open_regular(path, limit), "rb") as file:
         return file.read(limit)
+
+
+def digest_of(file: IO[bytes]) -> str:
+    """Return ``sha256:`` and the hex digest of an open file, from its beginning."""
+    import hashlib  # not at the top: it loads OpenSSL, and listing models needs no digest
+
+    file.seek(0)
+    digest = hashlib.sha256()
+    while chunk := file.read(1 << 20):
+        digest.update(chunk)
+    return f"sha256:{digest.hexdigest()}"
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from pathlib import Path
 from raxe_core.bundle import Bundle, pack
 from raxe_core.discovery import bundle_filename, model_from_file, open_bundle
 from raxe_core.errors import BundleError, UsageError
-from raxe_core.files import raxe_home, replacing
+from raxe_core.files import atomic_write, raxe_home, replacing
 from raxe_core.model import Model
 
 __all__ = ["add_model", "write_pack"]
@@ -25,8 +25,7 @@ def write_pack(folder: Path, destination: Path | None = None) -> Path:
     name = bundle_filename(manifest.metadata.model_id)
     path = destination or folder.resolve().parent / name
     try:
-        with replacing(path) as temporary:
-            temporary.write_bytes(data)
+        atomic_write(path, data)
     except OSError as error:
         raise UsageError(f"{path}: cannot be written: {error.strerror or error}.") from None
     return path
@@ -48,8 +47,7 @@ def add_model(source: Path, replace: bool = False) -> Model:
             manifest, data = pack(source)
             path = folder / bundle_filename(manifest.metadata.model_id)
             _refuse_to_overwrite(path, replace)
-            with replacing(path) as temporary:
-                temporary.write_bytes(data)
+            atomic_write(path, data)
         else:
             path = _copy(source, folder, replace)
     except OSError as error:

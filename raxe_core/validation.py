@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 import os
 from collections.abc import Callable, Iterator
 
 import attrs
 
+from raxe_core.archive import MAX_BYTES
 from raxe_core.bundle import Bundle
 from raxe_core.detector import Detector
 from raxe_core.errors import (
@@ -18,7 +18,7 @@ from raxe_core.errors import (
     RaxeError,
     RuntimeUnavailableError,
 )
-from raxe_core.files import open_regular
+from raxe_core.files import digest_of, open_regular
 from raxe_core.model import Model, RuntimeOptions
 from raxe_core.plugins import PluginHost
 
@@ -69,14 +69,12 @@ def _file_exists(model: Model) -> str:
 
 def _checksum_matches(model: Model) -> str:
     assert model.bundle_path is not None
-    digest = hashlib.sha256()
     try:
-        with os.fdopen(open_regular(model.bundle_path, 4 << 30), "rb") as file:
-            while chunk := file.read(1 << 20):
-                digest.update(chunk)
+        with os.fdopen(open_regular(model.bundle_path, MAX_BYTES), "rb") as file:
+            found = digest_of(file)
     except OSError as error:
         raise BundleError(f"{model.bundle_path}: {error.strerror or error}.") from None
-    claimed, found = model.metadata.file_info.checksum, f"sha256:{digest.hexdigest()}"
+    claimed = model.metadata.file_info.checksum
     if claimed is None:
         return f"{found} (the metadata claims none)"
     if claimed != found:

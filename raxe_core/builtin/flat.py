@@ -7,21 +7,12 @@ import io
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
+from raxe_core.constraints import RATIOS
 from raxe_core.safe_text import safe_text
 
 __all__ = ["Row", "render_csv", "render_markdown", "rows_of"]
 
 Report = Mapping[str, Any]
-_FIGURES = (
-    "accuracy",
-    "precision",
-    "recall",
-    "f1",
-    "roc_auc",
-    "recall_at_1pct_fpr",
-    "false_positive_rate",
-    "false_negative_rate",
-)
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -86,7 +77,7 @@ def _evaluated(row: Report) -> Iterator[Row]:
     model_id, intervals = row["model_id"], row.get("intervals", {})
     for name in ("tp", "tn", "fp", "fn"):
         yield Row(model_id, name, row[name])
-    for name in _FIGURES:
+    for name in RATIOS:
         yield Row(model_id, name, row.get(name), *(intervals.get(name) or ()))
     families = intervals.get("family_recall", {})
     for family, figures in row["family_recall"].items():

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-__all__ = ["LazyGroup"]
+__all__ = ["LazyGroup", "import_command"]
 
 
 class LazyGroup(click.Group):
@@ -30,16 +30,19 @@ class LazyGroup(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import and return a command."""
-        entry = self._table.get(cmd_name) or self.command_table().get(cmd_name)
-        if entry is None:
-            return None
-        module, _, attribute = entry[0].partition(":")
-        command = getattr(import_module(module), attribute)
-        assert isinstance(command, click.Command)
-        return command
+        entry = self._table.get(cmd_name)
+        return None if entry is None else import_command(entry[0])
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the list of commands from the table, importing none of them."""
         rows = [(name, help_line) for name, (_, help_line) in self.command_table().items()]
         with formatter.section("Commands"):
             formatter.write_dl(rows)
+
+
+def import_command(target: str) -> click.Command:
+    """Import the command that ``module:attribute`` names."""
+    module, _, attribute = target.partition(":")
+    command = getattr(import_module(module), attribute)
+    assert isinstance(command, click.Command)
+    return command

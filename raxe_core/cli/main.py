@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from raxe_core._version import __version__
-from raxe_core.cli.lazy import LazyGroup
+from raxe_core.cli.lazy import LazyGroup, import_command
 from raxe_core.errors import PluginError, RaxeError
 from raxe_core.safe_text import safe_text
 
@@ -39,13 +39,14 @@ class RootGroup(LazyGroup):
         """Import and return a command; one that a plugin broke, or two claim, is an error."""
         if cmd_name in COMMANDS:
             return super().get_command(ctx, cmd_name)
-        if cmd_name not in self.command_table():
-            return None
         from raxe_core.plugins import PluginHost
 
-        PluginHost().command(cmd_name)
+        host = PluginHost()
+        if cmd_name not in {command.name for command in host.commands()}:
+            return None
+        target = host.command(cmd_name).target
         try:
-            return super().get_command(ctx, cmd_name)
+            return import_command(target)
         except Exception as error:
             raise PluginError(
                 f"A plugin's command {cmd_name!r} cannot be imported: "

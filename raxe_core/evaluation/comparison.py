@@ -7,7 +7,7 @@ from typing import Any
 
 import attrs
 
-from raxe_core.constraints import Constraint, Figure
+from raxe_core.constraints import RATIOS, Constraint, Figure
 from raxe_core.evaluation.details import details
 from raxe_core.evaluation.judgements import Judgements
 from raxe_core.evaluation.packed import pack_bits, pack_scores
@@ -19,17 +19,6 @@ from raxe_core.ranking import rank
 from raxe_core.records import Criteria
 
 __all__ = ["Comparison", "Contender", "compare", "figures_of"]
-
-_RATIOS = (
-    "accuracy",
-    "precision",
-    "recall",
-    "f1",
-    "roc_auc",
-    "recall_at_1pct_fpr",
-    "false_positive_rate",
-    "false_negative_rate",
-)
 
 
 @attrs.frozen
@@ -129,7 +118,7 @@ def compare(
 def figures_of(row: Mapping[str, Any]) -> dict[str, Figure]:
     """Return a model's figures with their intervals, by the metric's name."""
     found = {}
-    for name in _RATIOS:
+    for name in RATIOS:
         ends = row["intervals"].get(name) or (None, None)
         found[name] = Figure(row[name], *ends)
     latency = row["latency_ms"]

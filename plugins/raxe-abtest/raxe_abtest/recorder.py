@@ -64,7 +64,6 @@ class Recorder:
         self._closing = False
         self._idle = False
         self._reported_lost = self.lost
-        self._looked_at = 0.0
 
     def expose(self, unit: str, variant: int, epoch: int | None = None) -> None:
         """Put an exposure into the queue."""
