@@ -11,7 +11,7 @@ import sys
 import time
 
 import numpy as np
-from simulate import LIMIT, growing_sums, log_e_of, upper_bound
+from simulate import LIMIT, growing_sums, log_e_of, share
 
 from raxe_abtest.statistics.sums import Sums
 
@@ -59,30 +59,30 @@ def _of(n: int, s: int) -> Sums:
 def main(runs: int, clustered_runs: int) -> None:
     """Print both tables."""
     started = time.time()
-    print("| split | base rate | users | looks | runs | false winners | 95 % upper bound |")
+    print("| split | base rate | users | looks | runs | false winners | 95 % interval |")
     print("|---|---|---|---|---|---|---|")
     for name, split in SPLITS.items():
         for rate in RATES:
             rng = np.random.default_rng(1)
             wins = sum(single(rng, rate, split, 20_000, 120) for _ in range(runs))
-            print(f"| {name} | {rate} | 20,000 | 120 | {runs} | {wins / runs:.1%} "
-                  f"| {upper_bound(wins, runs):.1%} |", flush=True)  # fmt: skip
+            print(f"| {name} | {rate} | 20,000 | 120 | {runs:,} | {share(wins, runs)} |",
+                  flush=True)  # fmt: skip
     print(f"\n{time.time() - started:.0f} s\n")
     started = time.time()
     print("| split | base rate | users | requests per user | looks | runs | false winners "
-          "| 95 % upper bound | naive z of requests |")  # fmt: skip
+          "| 95 % interval | naive z of requests |")  # fmt: skip
     print("|---|---|---|---|---|---|---|---|---|")
     for name, split in SPLITS.items():
         users = 8_000 if split == 0.01 else 1_500
         for rate in RATES:
-            rng, runs_here = np.random.default_rng(2), clustered_runs // (4 if users > 2_000 else 1)
-            results = [clustered(rng, rate, split, users, 100) for _ in range(runs_here)]
+            rng = np.random.default_rng(2)
+            results = [clustered(rng, rate, split, users, 100) for _ in range(clustered_runs)]
             wins, naive = (sum(column) for column in zip(*results, strict=True))
-            print(f"| {name} | {rate} | {users:,} | 10-30 | 100 | {runs_here} "
-                  f"| {wins / runs_here:.1%} | {upper_bound(wins, runs_here):.1%} "
-                  f"| {naive / runs_here:.0%} |", flush=True)  # fmt: skip
+            print(f"| {name} | {rate} | {users:,} | 10-30 | 100 | {clustered_runs:,} "
+                  f"| {share(wins, clustered_runs)} | {naive / clustered_runs:.0%} |",
+                  flush=True)  # fmt: skip
     print(f"\n{time.time() - started:.0f} s")
 
 
 if __name__ == "__main__":
-    main(*(int(argument) for argument in sys.argv[1:3] or ("500", "200")))
+    main(*(int(argument) for argument in sys.argv[1:3] or ("2000", "1000")))

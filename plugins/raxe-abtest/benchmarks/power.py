@@ -6,7 +6,7 @@ import sys
 import time
 
 import numpy as np
-from simulate import LIMIT, growing_sums, log_e_of, upper_bound
+from simulate import ALPHA, LIMIT, Array, growing_sums, log_e_of, share
 
 from raxe_abtest.statistics.paired import log_e_discordant, paired_log_e
 from raxe_abtest.statistics.planner import paired_size, proportion_size
@@ -29,15 +29,34 @@ def unpaired(rng: np.random.Generator, p_a: float, p_b: float, most: int) -> int
     return most
 
 
-def paired(rng: np.random.Generator, only_a: float, only_b: float, most: int) -> int:
-    """Return the pairs at which a winner was named, looking after each; ``most`` + 1 for never."""
-    draw = rng.random(most)
-    fell_a, fell_b = draw < only_a, (draw >= only_a) & (draw < only_a + only_b)
-    a, b = np.cumsum(fell_a), np.cumsum(fell_b)
-    for n in np.flatnonzero(fell_a | fell_b):
-        if log_e_discordant(float(a[n]), float(b[n])) >= LIMIT:
-            return int(n) + 1
-    return most + 1
+def deciding_pair(p_b: float, most: int) -> Array:
+    """Return the probability that the n-th discordant pair decides, worked out exactly.
+
+    ``p_b`` is the probability that a discordant pair falls to B. The evidence is looked at after
+    each pair; it depends on the number of pairs that fell to B alone, which is a random walk.
+    """
+    undecided, decided = np.array([1.0]), np.zeros(most + 1)
+    needed = 0  # how many of n must fall to one model
+    for n in range(1, most + 1):
+        undecided = np.append(undecided, 0.0) * (1 - p_b) + np.append(0.0, undecided) * p_b
+        while needed <= n and log_e_discordant(float(n - needed), float(needed)) < LIMIT:
+            needed += 1
+        needed = max(needed, (n + 1) // 2)
+        hit = np.r_[np.arange(max(0, n - needed + 1)), np.arange(needed, n + 1)]
+        decided[n] = undecided[hit].sum()
+        undecided[hit] = 0.0
+    return decided
+
+
+def least_pairs(share: float, effect: float) -> float:
+    """Return a mean that no test beats which treats both models alike (Wald 1945).
+
+    Each model may be named falsely with a chance of alpha/2, and what one pair tells is at most its
+    Kullback-Leibler divergence from a fair coin, as somebody who knows the effect would bet.
+    """
+    p_b = (share + effect) / (2 * share)
+    rate = p_b * np.log(2 * p_b) + (1 - p_b) * np.log(2 * (1 - p_b))
+    return float(np.log(2 / ALPHA) / rate / share)
 
 
 def paired_by_users(rng: np.random.Generator, discordance: float, users: int) -> bool:
@@ -67,26 +86,26 @@ def main(runs: int) -> None:
               f"| {np.quantile(stops, 0.8):,.0f} | {stops.mean() / fixed:.2f} |",
               flush=True)  # fmt: skip
     fixed = 2 * proportion_size(0.9, 0.92)
-    print("\n| discordant share | fixed pairs (80 %) | mean pairs | median "
-          "| mean / unpaired fixed size | false winners, no difference |")  # fmt: skip
-    print("|---|---|---|---|---|---|")
-    for share in (0.04, 0.08, 0.12, 0.188):
-        rng = np.random.default_rng(4)
-        only_a, only_b = (share - 0.02) / 2, (share + 0.02) / 2
-        stops = np.array([paired(rng, only_a, only_b, 60_000) for _ in range(runs)])
-        wrong = sum(paired(rng, share / 2, share / 2, 20_000) <= 20_000 for _ in range(runs))
-        print(f"| {share:.1%} | {paired_size(share, 0.02):,.0f} | {stops.mean():,.0f} "
-              f"| {np.median(stops):,.0f} | {stops.mean() / fixed:.2f} | {wrong / runs:.1%} |",
+    print("\n| discordant share | fixed pairs (80 %) | mean pairs | least possible "
+          "| mean / unpaired fixed size | least / unpaired | false winners in 20,000 pairs |\n"
+          "|---|---|---|---|---|---|---|")  # fmt: skip
+    for discordance in (0.04, 0.08, 0.12, 0.164, 0.188):
+        decided = deciding_pair((discordance + 0.02) / (2 * discordance), 6_000)
+        mean = (decided @ np.arange(6_001) + 6_000 * (1 - decided.sum())) / discordance
+        wrong = deciding_pair(0.5, round(20_000 * discordance)).sum()
+        size, least = paired_size(discordance, 0.02), least_pairs(discordance, 0.02)
+        print(f"| {discordance:.1%} | {size:,.0f} | {mean:,.0f} | {least:,.0f} "
+              f"| {mean / fixed:.2f} | {least / fixed:.2f} | {wrong:.1%} |",
               flush=True)  # fmt: skip
     print("\n| pairs per user | discordant share | users | looks | runs | false winners "
-          "| 95 % upper bound |\n|---|---|---|---|---|---|---|")  # fmt: skip
-    for share in (0.04, 0.188):
+          "| 95 % interval |\n|---|---|---|---|---|---|---|")  # fmt: skip
+    for discordance in (0.04, 0.188):
         rng = np.random.default_rng(5)
-        wins = sum(paired_by_users(rng, share, 1_000) for _ in range(runs))
-        print(f"| 10-30 | {share:.1%} | 1,000 | 100 | {runs} | {wins / runs:.1%} "
-              f"| {upper_bound(wins, runs):.1%} |", flush=True)  # fmt: skip
+        wins = sum(paired_by_users(rng, discordance, 1_000) for _ in range(runs))
+        print(f"| 10-30 | {discordance:.1%} | 1,000 | 100 | {runs:,} | {share(wins, runs)} |",
+              flush=True)  # fmt: skip
     print(f"\n{time.time() - started:.0f} s")
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if sys.argv[1:] else 400)
+    main(int(sys.argv[1]) if sys.argv[1:] else 1_000)

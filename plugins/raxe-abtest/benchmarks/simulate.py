@@ -8,10 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from raxe_abtest.comparison import effects_of
+from raxe_abtest.statistics.fixed import wilson
 from raxe_abtest.statistics.sequential import log_average, log_e_mean, log_e_proportions
 from raxe_abtest.statistics.sums import Sums
 
-__all__ = ["BURN_IN", "LIMIT", "Array", "growing_sums", "log_e_of", "upper_bound"]
+__all__ = [
+    "ALPHA", "BURN_IN", "LIMIT", "PLANNED", "Array", "growing_sums", "log_e_of", "share", "sums_of",
+]  # fmt: skip
 
 Array = NDArray[np.float64]
 ALPHA = 0.05
@@ -38,24 +41,39 @@ def log_e_of(a: Sums, b: Sums, share_a: float, *, proportion: bool = True) -> fl
 def growing_sums(
     user: NDArray[np.int64], value: Array, in_b: NDArray[np.bool_], looks: int
 ) -> Iterator[tuple[Sums, Sums]]:
-    """Yield both arms' sums at equally spaced looks; requests come in the order given."""
-    s, m = np.zeros(len(in_b)), np.zeros(len(in_b))
-    for part_user, part_value in zip(
-        np.array_split(user, looks), np.array_split(value, looks), strict=True
-    ):
-        s += np.bincount(part_user, weights=part_value, minlength=len(in_b))
-        m += np.bincount(part_user, minlength=len(in_b))
-        yield _sums(s[~in_b], m[~in_b]), _sums(s[in_b], m[in_b])
+    """Yield both arms' sums at equally spaced looks; requests come in the order given.
+
+    What each request adds to the sums is worked out for all of them at once.
+    """
+    order = np.argsort(user, kind="stable")
+    mine, values = user[order], value[order]
+    starts = np.flatnonzero(np.r_[True, mine[1:] != mine[:-1]])
+    sizes = np.diff(np.r_[starts, len(mine)])
+    m = np.arange(len(mine)) - np.repeat(starts, sizes)  # the user's earlier requests
+    total = np.cumsum(values)
+    s = total - values - np.repeat((total - values)[starts], sizes)  # and their sum
+    new_s = s + values
+    added = np.empty((6, len(mine)))
+    added[:, order] = (
+        m == 0, values, np.ones(len(mine)), new_s**2 - s**2, new_s * (m + 1) - s * m, 2 * m + 1,
+    )  # fmt: skip
+    ends = np.r_[0, np.cumsum([len(part) for part in np.array_split(user, looks)])[:-1]]
+    arms = [
+        np.add.reduceat(np.where(in_b[user] == arm, added, 0.0), ends, axis=1).cumsum(axis=1)
+        for arm in (False, True)
+    ]
+    for look in range(looks):
+        yield Sums(*arms[0][:, look].tolist()), Sums(*arms[1][:, look].tolist())
 
 
-def upper_bound(wins: int, n: int) -> float:
-    """Return the upper end of the 95 % Wilson interval of a simulated rate."""
-    from raxe_abtest.statistics.fixed import wilson
+def share(wins: int, runs: int) -> str:
+    """Return two cells of a table: a simulated rate, and its 95 % Wilson interval."""
+    low, high = wilson(wins, runs)
+    return f"{wins / runs:.1%} | {100 * low:.1f} to {100 * high:.1f}%"
 
-    return wilson(wins, n)[1]
 
-
-def _sums(s: Array, m: Array) -> Sums:
+def sums_of(s: Array, m: Array) -> Sums:
+    """Return the sums over users of their sums ``s`` and numbers ``m`` of values."""
     return Sums(
         float(np.count_nonzero(m)), float(s.sum()), float(m.sum()),
         float(s @ s), float(s @ m), float(m @ m),

@@ -80,17 +80,12 @@ def write_speed(folder: Path, count: int) -> None:
     selector.flush()
     store = open_store(str(folder / "write.db"))
     registration = store.register(selector.experiment)
-    events = []
-    for number in range(count):
-        unit = f"u{number * 7919 % (count // 10)}"
-        variant = selector._assigned(unit)
-        assert variant is not None
-        latency, right = 10.0 + number % 97, float(number % 11 > 0)
-        events.append(Event("result", 0.0, unit, variant[1], None, latency, right))
-    wall, cpu = time.perf_counter(), time.process_time()
+    wall = cpu = 0.0
     for start in range(0, count, BATCH):
-        store.write(registration, events[start : start + BATCH], 86_400)
-    wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+        events = [_event(selector, n, count) for n in range(start, min(start + BATCH, count))]
+        before, worked = time.perf_counter(), time.process_time()
+        store.write(registration, events, 86_400)
+        wall, cpu = wall + time.perf_counter() - before, cpu + time.process_time() - worked
     print(f"durable events: {count / wall:,.0f}/s wall, {count / cpu:,.0f}/s of CPU time")
     reports = []
     for _ in range(20):
@@ -99,6 +94,14 @@ def write_speed(folder: Path, count: int) -> None:
         reports.append(time.process_time() - started)
     print(f"get_report() at {count:,} events: {1e3 * sorted(reports)[10]:.2f} ms (CPU, median)")
     selector.close()
+
+
+def _event(selector: ABModelSelector, number: int, count: int) -> Event:
+    unit = f"u{number * 7919 % (count // 10)}"
+    assigned = selector._assigned(unit)
+    assert assigned is not None
+    latency, right = 10.0 + number % 97, float(number % 11 > 0)
+    return Event("result", 0.0, unit, assigned[1], None, latency, right)
 
 
 def main(count: int) -> None:

@@ -6,7 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from raxe_abtest.config import Experiment
-    from raxe_abtest.errors import ABTestError, ExperimentError, SettingsError, StoreError
+    from raxe_abtest.errors import (
+        ABTestError,
+        ExperimentError,
+        LabelError,
+        SettingsError,
+        StoreError,
+    )
     from raxe_abtest.report import Report
     from raxe_abtest.selector import ABModelSelector
     from raxe_abtest.statistics.planner import Plan, plan
@@ -16,6 +22,7 @@ _MODULE_OF = {
     "ABTestError": "errors",
     "Experiment": "config",
     "ExperimentError": "errors",
+    "LabelError": "errors",
     "Plan": "statistics.planner",
     "Report": "report",
     "SettingsError": "errors",
@@ -28,6 +35,7 @@ __all__ = [
     "ABTestError",
     "Experiment",
     "ExperimentError",
+    "LabelError",
     "Plan",
     "Report",
     "SettingsError",

@@ -15,6 +15,7 @@ abtest = LazyGroup(
         "plan": ("raxe_abtest.cli_plan:plan_command", "Say how many users it takes."),
         "start": ("raxe_abtest.cli_change:start", "Start an experiment, or change its split."),
         "status": ("raxe_abtest.cli_show:status", "List the experiments of the store."),
+        "label": ("raxe_abtest.cli_label:label", "Add labels that came late, from a file."),
         "report": ("raxe_abtest.cli_show:report", "Show figures, evidence and what to do."),
         "watch": ("raxe_abtest.cli_show:watch", "Report again and again until it is decided."),
         "stop": ("raxe_abtest.cli_change:stop", "Stop: every user gets the control."),

@@ -6,15 +6,18 @@ from pathlib import Path
 from typing import Any
 
 import click
-from raxe_core import ModelRegistry, load_config, set_default
+from raxe_core import ModelRegistry, load_config
 from raxe_core.cli.output import echo_json, warn
 
 from raxe_abtest.cli_common import experiment_options, find, section_of
 from raxe_abtest.config import experiment_from
+from raxe_abtest.ending import end
 from raxe_abtest.errors import ExperimentError
-from raxe_abtest.report import evaluate
+from raxe_abtest.evaluate import evaluate
 from raxe_abtest.settings_file import write_section
 from raxe_abtest.store import open_store
+
+_ARMS = ("variants", "variant_a", "variant_b", "traffic_split")
 
 
 @click.command()
@@ -48,25 +51,16 @@ def start(
       raxe abtest start A B C --weight 2 --weight 1 --weight 1
     """
     models = [model_a, model_b, *more]
-    section: dict[str, Any] = {"enabled": True}
-    if more or weights:
-        if weights and len(weights) != len(models):
-            raise ExperimentError(f"Give --weight once for each of the {len(models)} models.")
-        shares = weights or (1.0,) * len(models)
-        section["variants"] = [
-            {"model_id": model, "weight": weight}
-            for model, weight in zip(models, shares, strict=True)
-        ]
-    else:
-        section |= {"variant_a": model_a, "variant_b": model_b}
-        section["traffic_split"] = 0.5 if split is None else split
     names = {"metric": "primary_metric", "planned": "planned_users"}
+    settings |= {"key": key, "store": where}
     given = {names.get(name, name): value for name, value in settings.items() if value is not None}
-    section |= {**given, **({"key": key} if key else {}), **({"store": where} if where else {})}
+    section = {"enabled": True, **_arms(models, split, weights), **given}
     before = dict(section_of(config_path))
     if _same_arms(before, section):
-        kept = {"variants", "variant_a", "variant_b", "traffic_split"}
-        section = {**{k: v for k, v in before.items() if k not in kept}, **section}
+        if split is not None or weights:  # another split; otherwise the arms stay as well
+            before = {name: value for name, value in before.items() if name not in _ARMS}
+            before |= _arms(models, split, weights)
+        section = {**before, "enabled": True, **given}
     experiment = experiment_from(section)
     config = load_config(config_path)
     registry = ModelRegistry(config)
@@ -97,7 +91,7 @@ def start(
 def stop(
     config_path: Path | None, key: str | None, where: str | None, reason: str, as_json: bool
 ) -> None:
-    """Stop the experiment: from now on every user gets the control.
+    """Stop the experiment: from now on every user gets the control, as the default model.
 
     \b
     Example:
@@ -105,7 +99,7 @@ def stop(
     """
     store, registration, experiment = find(config_path, key, where)
     control = experiment.control.model_id
-    store.set_state(registration.number, "stopped", control, reason)
+    end(store, registration, "stopped", control, reason, load_config(config_path).path)
     if as_json:
         echo_json({"key": experiment.key, "state": "stopped", "model_id": control})
     else:
@@ -143,9 +137,8 @@ def promote(
             f"raxe abtest promote {chosen or models[1]} --force"
         )
     config = load_config(config_path)
-    why = f"A/B test {experiment.key}: {report.sentence}"
-    set_default(chosen, config.path, why)
-    store.set_state(registration.number, "promoted", chosen, why)
+    why = report.sentence
+    end(store, registration, "promoted", chosen, why, config.path)
     origin = config.values["l2_model.model_id"].origin
     if origin.startswith("RAXE_"):
         warn(f"{origin} is set, and wins over the file.")
@@ -156,12 +149,25 @@ def promote(
         click.echo(f"The experiment {experiment.key} is over. Undo: raxe models rollback")
 
 
+def _arms(models: list[str], split: float | None, weights: tuple[float, ...]) -> dict[str, Any]:
+    """Return the keys of ``l2_model.ab_test`` that say who gets what share."""
+    if len(models) == 2 and not weights:
+        share = 0.5 if split is None else split
+        return {"variant_a": models[0], "variant_b": models[1], "traffic_split": share}
+    if split is not None:
+        raise ExperimentError("--split is for two models. Give --weight once for each model.")
+    if weights and len(weights) != len(models):
+        raise ExperimentError(f"Give --weight once for each of the {len(models)} models.")
+    shares = weights or (1.0,) * len(models)
+    pairs = zip(models, shares, strict=True)
+    return {"variants": [{"model_id": model, "weight": weight} for model, weight in pairs]}
+
+
 def _same_arms(before: dict[str, Any], after: dict[str, Any]) -> bool:
     """Tell whether a section describes the same experiment, so that its other settings stay."""
     if not before.get("variant_a") and not before.get("variants"):
         return False
-    arms = ("variant_a", "variant_b", "variants", "traffic_split", "key")
-    old, new = ({k: v for k, v in s.items() if k in arms} for s in (before, after))
+    old, new = ({k: v for k, v in s.items() if k in (*_ARMS, "key")} for s in (before, after))
     return [v.model_id for v in experiment_from(old).variants] == [
         v.model_id for v in experiment_from(new).variants
     ] and before.get("key", after.get("key")) == after.get("key", before.get("key"))

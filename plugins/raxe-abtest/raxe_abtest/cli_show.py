@@ -9,17 +9,17 @@ from pathlib import Path
 from typing import Any
 
 import click
+from raxe_core import load_config
 from raxe_core.cli.output import echo_json, format_table, warn
 from raxe_core.safe_text import safe_text
 
 from raxe_abtest.cli_common import experiment_options, find, section_of
-from raxe_abtest.config import Experiment
+from raxe_abtest.ending import end
 from raxe_abtest.errors import StoreError
 from raxe_abtest.guardrails import Guardrail
-from raxe_abtest.report import Figure, NotMeasured, Report, evaluate
-from raxe_abtest.report_looks import looks_of, refresh_clustering, rollback_reason
+from raxe_abtest.looks import look, rollback_reason
+from raxe_abtest.report import Figure, NotMeasured, Report
 from raxe_abtest.store import open_store
-from raxe_abtest.store.base import Store
 from raxe_abtest.store.records import Registration
 from raxe_abtest.wording import metric_name
 
@@ -77,7 +77,7 @@ def report(
       raxe abtest report --html report.html
     """
     store, registration, experiment = find(config_path, key, where)
-    found = _look(store, registration, experiment)
+    found = look(store, experiment)
     if html_path is not None:
         from raxe_core import atomic_write
 
@@ -121,11 +121,11 @@ def watch(
     started = time.monotonic()
     while True:
         store, registration, experiment = find(config_path, key, where)
-        found = _look(store, registration, experiment)
+        found = look(store, experiment)
         reason = rollback_reason(experiment, found)
         if reason is not None:
             control = experiment.control.model_id
-            store.set_state(registration.number, "rolled_back", control, reason)
+            end(store, registration, "rolled_back", control, reason, load_config(config_path).path)
             warn(f"rolled back to {control}: {reason}")
         store.close()
         now = datetime.now(timezone.utc).strftime("%H:%M:%S")
@@ -152,14 +152,19 @@ def export(
     Example:
       raxe abtest export --output events.jsonl
     """
+    from raxe_core import replacing
+
     store, registration, _ = find(config_path, key, where)
     lines = (json.dumps(event) for event in store.export(registration.number))
     if output is None:
         for line in lines:
             click.echo(line)
         return
-    with output.open("w", encoding="utf-8") as file:
-        count = sum(file.write(line + "\n") > 0 for line in lines)
+    try:
+        with replacing(output) as temporary, temporary.open("w", encoding="utf-8") as file:
+            count = sum(file.write(line + "\n") > 0 for line in lines)
+    except OSError as error:
+        raise StoreError(f"{output}: cannot be written: {error.strerror or error}.") from None
     click.echo(f"Wrote {count:,} events: {output}")
 
 
@@ -210,20 +215,6 @@ def _rail_text(found: Report) -> list[str]:
 
 def _amount(rail: Guardrail, value: float) -> str:
     return f"{value:+.1%}" if rail.relative else f"{100 * value:+.2f} pt"
-
-
-def _look(store: Store, registration: Registration, experiment: Experiment) -> Report:
-    """Evaluate, and keep the look where the store can be written."""
-    snapshot = store.snapshot(experiment.key)
-    try:
-        snapshot = refresh_clustering(store, snapshot)
-        found = evaluate(experiment, snapshot, None)
-        looks = looks_of(found, snapshot)
-        if looks:
-            store.add_looks(registration.number, looks)
-    except StoreError as error:
-        return evaluate(experiment, snapshot, str(error))
-    return found
 
 
 def _as_dict(item: Registration) -> dict[str, Any]:

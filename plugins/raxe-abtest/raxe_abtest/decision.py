@@ -6,6 +6,7 @@ import attrs
 
 from raxe_abtest.config import LOWER_IS_BETTER, RELATIVE, Experiment
 from raxe_abtest.report import Comparison, NotMeasured, Report, Share
+from raxe_abtest.wording import sentence
 
 __all__ = ["STATUSES", "decide"]
 
@@ -25,8 +26,6 @@ STATUSES = {
 
 def decide(experiment: Experiment, draft: Report, *, void_srm: bool, void_labels: bool) -> Report:
     """Return the report with its status, winner, confidence and sentence."""
-    from raxe_abtest.wording import sentence
-
     status, winner, decisive = _status(experiment, draft, void_srm, void_labels)
     if status == "insufficient_data":
         confidence = Share(0.0)

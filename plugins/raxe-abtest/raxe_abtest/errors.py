@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from raxe_core import RaxeError
 
-__all__ = ["ABTestError", "ExperimentError", "SettingsError", "StoreError"]
+__all__ = ["ABTestError", "ExperimentError", "LabelError", "SettingsError", "StoreError"]
 
 
 class ABTestError(RaxeError):
@@ -21,3 +21,7 @@ class ExperimentError(ABTestError):
 
 class StoreError(ABTestError):
     """The store cannot be opened, read or written."""
+
+
+class LabelError(ABTestError):
+    """A file of labels cannot be read, or has malformed rows."""

@@ -82,7 +82,8 @@ def _arms(report: Report) -> str:
             arm.name, arm.model_id, f"{arm.share:.1%}", f"{arm.users:,}",
             _text(arm.accuracy, "{:.1%}"), _text(arm.recall, "{:.1%}"),
             _text(arm.false_positive_rate, "{:.1%}"), _text(arm.avg_latency, "{:.1f} ms"),
-            _text(arm.p95_latency, "{:.1f} ms"), _text(arm.error_rate, "{:.2%}"),
+            _text(arm.p95_latency, "{:.1f} ms") + _bounds(arm.p95_interval),
+            _text(arm.error_rate, "{:.2%}"),
         )  # fmt: skip
         rows.append("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells) + "</tr>")
     heads = "".join(f"<th>{escape(cell)}</th>" for cell in head)
@@ -103,6 +104,10 @@ def _guardrails(report: Report) -> str:
         rows.append("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells) + "</tr>")
     heads = "".join(f"<th>{x}</th>" for x in ("", "Guardrail", "Worse by", "Allowed", "Status"))
     return f"<h2>Guardrails</h2><table><tr>{heads}</tr>{''.join(rows)}</table>"
+
+
+def _bounds(interval: tuple[float, float] | None) -> str:
+    return "" if interval is None else " [{:.1f}, {:.1f}]".format(*interval)
 
 
 def _text(value: Figure, form: str) -> str:

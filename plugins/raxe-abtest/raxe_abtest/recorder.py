@@ -1,9 +1,10 @@
 """The way from a request to the disk: a queue, and one thread that commits groups.
 
-Putting an event into the queue is all that a request waits for. The thread commits what came in
-within 50 ms, or 2,000 events, in one durable transaction, so a crash of the process loses at most
-that window; ``flush()`` ends it, and ``durability="per_event"`` has none. While the store fails,
-events wait in memory and the write is tried again; what no longer fits is counted as lost.
+Putting an entry into the queue is all that a request waits for. The thread makes events of the
+entries and commits what came in within 50 ms, or 2,000 events, in one durable transaction, so a
+crash of the process loses at most that window; ``flush()`` ends it, and ``durability="per_event"``
+has none. While the store fails, events wait in memory and the write is tried again; what no longer
+fits is counted as lost.
 """
 
 from __future__ import annotations
@@ -37,17 +38,23 @@ _log = logging.getLogger(__name__)
 _abandoned: list[Any] = []  # connections of a parent process: never to be closed by a child
 _live: weakref.WeakSet[Recorder] = weakref.WeakSet()
 
+EventOf = Callable[[Any], "Event | None"]
 Watcher = Callable[[Store, Registration], None]
 
 
 class Recorder:
-    """Writes one experiment's events; ``watch`` is called about once a second, if data came."""
+    """Writes one experiment's events.
+
+    ``event_of`` makes an event of an entry of the queue, and ``watch`` is called about once a
+    second, if data came; both in the writer's thread.
+    """
 
     def __init__(
-        self, experiment: Experiment, where: str | None, secret: bytes | None, watch: Watcher
-    ) -> None:
+        self, experiment: Experiment, where: str | None, secret: bytes | None,
+        event_of: EventOf, watch: Watcher,
+    ) -> None:  # fmt: skip
         self._experiment, self._where, self._secret = experiment, where, secret
-        self._watch = watch
+        self._event_of, self._watch = event_of, watch
         self.lost = 0  # events that did not fit while the store failed
         self.problem: str | None = None
         self._reset()
@@ -62,23 +69,21 @@ class Recorder:
         self._start_lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._closing = False
-        self._idle = False
+        self._asleep = True  # nobody looks into the queue unless woken
+        self._busy_at = time.monotonic()
+        self._unseen = False  # data that the watcher has not looked at
         self._reported_lost = self.lost
 
-    def expose(self, unit: str, variant: int, epoch: int | None = None) -> None:
-        """Put an exposure into the queue."""
-        self.put((time.time(), unit, variant, epoch))
-
-    def put(self, event: Any) -> None:
-        """Put an event into the queue; never waits, never raises."""
+    def put(self, entry: Any) -> None:
+        """Put an entry into the queue; never waits, never raises."""
         queue = self._queue
         waiting = len(queue)
         if waiting >= QUEUE_LIMIT:
             self.lost += 1
             return
-        queue.append(event)
-        if self._idle or waiting >= BATCH or self._thread is None:
-            self._nudge()
+        queue.append(entry)
+        if self._asleep or waiting == BATCH:
+            self._rouse()
 
     def count(self, name: str) -> None:
         """Count something that is no event of the experiment."""
@@ -90,7 +95,7 @@ class Recorder:
             return True
         done = threading.Event()
         self._queue.append(done)
-        self._nudge()
+        self._rouse()
         return done.wait(timeout)
 
     def close(self, timeout: float = 10.0) -> None:
@@ -106,7 +111,14 @@ class Recorder:
             self.lost += left
             _log.warning("%d A/B events were lost: %s", left, self.problem)
 
-    def _nudge(self) -> None:
+    def after_fork(self) -> None:
+        """Forget the parent's queue and thread; the parent writes its own events."""
+        _abandoned.append(self._thread)
+        self._reset()
+
+    def _rouse(self) -> None:
+        """Have the thread look into the queue now; start it if need be."""
+        self._asleep = False
         if self._thread is None:
             with self._start_lock:
                 if self._thread is None and not self._closing:
@@ -118,19 +130,14 @@ class Recorder:
     def _run(self) -> None:
         store = open_store(self._where)
         registration: Registration | None = None
-        backoff, dirty, looked = 0.1, False, time.monotonic()
+        backoff, looked = 0.1, time.monotonic()
         markers: list[threading.Event] = []
         while True:
+            if not self._pending and not markers:
+                self._wait()
             self._gather(markers)
             try:
-                if registration is None and (self._pending or self._counts):
-                    registration = store.register(self._experiment, self._secret)
-                if registration is not None and self._pending:
-                    store.write(
-                        registration, self._pending, self._experiment.label_delay_hours * 3600
-                    )
-                    dirty = True
-                self._pending, self.problem, backoff = [], None, 0.1
+                registration, backoff = self._commit(store, registration), 0.1
             except ABTestError as error:
                 self.problem = str(error)
                 if self._closing:
@@ -146,18 +153,28 @@ class Recorder:
                 marker.set()
             markers.clear()
             if registration is not None and time.monotonic() - looked >= IDLE_SECONDS:
-                registration = self._look(store, registration, look=dirty) or registration
-                dirty, looked = False, time.monotonic()
+                registration = self._look(store, registration) or registration
+                looked = time.monotonic()
             if self._closing and not self._queue:
                 break
         store.close()
 
-    def _look(self, store: Store, registration: Registration, *, look: bool) -> Registration | None:
+    def _commit(self, store: Store, registration: Registration | None) -> Registration | None:
+        """Write what is pending, durably."""
+        if self._pending:
+            registration = registration or store.register(self._experiment, self._secret)
+            store.write(registration, self._pending, self._experiment.label_delay_hours * 3600)
+            self._unseen = True
+        self._pending, self.problem = [], None
+        return registration
+
+    def _look(self, store: Store, registration: Registration) -> Registration | None:
         """Read the experiment's state anew, and let the watcher look at new data."""
         try:
             current = store.registration(self._experiment.key)
-            if current is not None and (look or current.state != registration.state):
+            if current is not None and (self._unseen or current.state != registration.state):
                 self._watch(store, current)
+                self._unseen = False
             return current
         except ABTestError as error:
             self.problem = str(error)
@@ -165,34 +182,35 @@ class Recorder:
             _log.exception("Looking at the experiment failed")
         return None
 
-    def _gather(self, markers: list[threading.Event]) -> None:
-        """Take the next batch out of the queue; waits for one."""
-        if not self._queue and not self._pending and not self._closing:
-            self._idle = True
-            if not self._queue:
+    def _wait(self) -> None:
+        """Wait for a window's events; after a second of none, until somebody wakes the thread."""
+        if not self._closing and len(self._queue) < BATCH:
+            self._wake.wait(LOSS_WINDOW_MS / 1000)
+        if self._queue:
+            self._busy_at = time.monotonic()
+        elif not self._closing and time.monotonic() - self._busy_at > IDLE_SECONDS:
+            self._asleep = True
+            if not self._queue:  # what came before that was seen did not wake anybody
                 self._wake.wait(IDLE_SECONDS)
-            self._idle = False
+            self._asleep = False
         self._wake.clear()
-        hurry = self._closing or bool(markers)
-        end = time.monotonic() + LOSS_WINDOW_MS / 1000
-        while not hurry and 0 < len(self._queue) < BATCH:
-            hurry = any(isinstance(item, threading.Event) for item in list(self._queue)[-64:])
-            left = end - time.monotonic()
-            if hurry or left <= 0:
-                break
-            self._wake.wait(left)
-            self._wake.clear()
-        while self._queue and len(self._pending) < MAX_BATCH:
-            item = self._queue.popleft()
-            if isinstance(item, threading.Event):
-                markers.append(item)
-            elif isinstance(item, Event):
-                self._pending.append(item)
-            elif len(item) == 4:
-                at, unit, variant, epoch = item
-                self._pending.append(Event("exposure", at, unit, variant, epoch=epoch))
-            else:
-                self._pending.append(Event("result", *item))
+
+    def _gather(self, markers: list[threading.Event]) -> None:
+        """Make events of what is in the queue."""
+        pending = self._pending
+        while self._queue and len(pending) < MAX_BATCH:
+            entry = self._queue.popleft()
+            if isinstance(entry, threading.Event):
+                markers.append(entry)
+                continue
+            try:
+                event = self._event_of(entry)
+            except Exception:
+                _log.exception("An A/B event could not be understood")
+                self.lost += 1
+                continue
+            if event is not None:
+                pending.append(event)
         self._add_counts()
 
     def _add_counts(self) -> None:
@@ -203,11 +221,6 @@ class Recorder:
         now = time.time()
         for name, amount in counts.items():
             self._pending.append(Event("count", now, None, -1, name, amount=amount))
-
-    def after_fork(self) -> None:
-        """Forget the parent's queue and thread; the parent writes its own events."""
-        _abandoned.append(self._thread)
-        self._reset()
 
 
 @atexit.register

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import math
 import os
-import threading
 import time
-from collections.abc import Mapping
-from hashlib import blake2b
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from raxe_abtest.assignment import chooser
 from raxe_abtest.config import experiment_from
 from raxe_abtest.errors import ExperimentError, SettingsError, StoreError
+from raxe_abtest.intake import event_of, request_key, within
 from raxe_abtest.recorder import Recorder
+from raxe_abtest.standing import Standing
 from raxe_abtest.store import open_store
-from raxe_abtest.store.base import Store
-from raxe_abtest.store.records import Event, Registration
-from raxe_abtest.units import unit_text
+from raxe_abtest.store.records import Event
+from raxe_abtest.units import secret_bytes, unit_text
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -38,6 +35,8 @@ class ABModelSelector:
     ``variants={"model": weight, ...}``, the first being the control. ``store`` is a path or a
     ``postgresql://`` address, ``durability`` is ``batch`` or ``per_event``; every other setting is
     one of ``l2_model.ab_test``, such as ``coverage=0.1`` or ``primary_metric="recall"``.
+    ``on_rollback`` is called with the control's model id and the reason, in the writer's thread,
+    after this process has rolled the experiment back.
 
     Example::
 
@@ -75,18 +74,21 @@ class ABModelSelector:
         self.experiment = experiment_from({**settings, **arms})
         self.where = None if store is None else os.fspath(store)
         self._user_hash_key, self._per_event = user_hash_key, durability == "per_event"
-        self._given_secret = _secret_bytes(secret)
+        self._given_secret = secret_bytes(secret)
         self._models = [variant.model_id for variant in self.experiment.variants]
         self._numbers = {model_id: number for number, model_id in enumerate(self._models)}
         self._control = self._models[0]
-        self._lock = threading.Lock()
-        self._known: dict[str, str] = {}
-        self._older: dict[str, str] = {}
-        self._store = open_store(self.where)
-        self._recorder = Recorder(self.experiment, self.where, self._given_secret, self._watch)
-        self._state, self._override = "running", self._control
         self._plain = user_hash_key == "user_id" and not self.experiment.sticky
-        self._open()
+        self.on_rollback: Callable[[str, str], None] | None = None
+        self._forget()
+        self._store = open_store(self.where)
+        self._standing = Standing(
+            self.experiment, self._store, self._given_secret, self._forget, self._rolled_back
+        )
+        self._recorder = Recorder(
+            self.experiment, self.where, self._given_secret, self._event_of, self._standing.watch
+        )
+        self._recorder.problem = self._standing.problem
 
     @classmethod
     def from_settings(cls, section: Mapping[str, Any]) -> ABModelSelector:
@@ -114,7 +116,7 @@ class ABModelSelector:
     @property
     def state(self) -> str:
         """Say whether the experiment is running, stopped, promoted or rolled_back."""
-        return self._state
+        return self._standing.state
 
     @property
     def lost_events(self) -> int:
@@ -167,27 +169,7 @@ class ABModelSelector:
         if unit is None:
             self._recorder.count("no_user")
             return
-        epoch, expected = None, None
-        if self.experiment.sticky:
-            epoch, expected = self._assigned(unit) or (None, None)
-        else:
-            expected = self._choose(unit)
-        if expected != variant:
-            self._recorder.count("outside" if expected is None else "mismatched")
-            if expected is None:
-                return
-        if latency_ms is not None:
-            latency_ms = self._checked(latency_ms, math.inf)
-        if accuracy is not None:
-            accuracy = self._checked(accuracy, 1.0)
-        request = None if request_id is None else _request_key(request_id)
-        # A plain tuple of the fields of an Event after its kind; the writer's thread makes one.
-        self._put(
-            (
-                time.time(), unit, variant, request, latency_ms, accuracy, error, is_threat,
-                None, None, 1, epoch,
-            )
-        )  # fmt: skip
+        self._put((time.time(), unit, variant, request_id, latency_ms, accuracy, error, is_threat))
 
     def track_label(
         self, request_id: str, is_threat: bool | None = None, accuracy: float | None = None
@@ -197,9 +179,9 @@ class ABModelSelector:
         Raises:
             SettingsError: neither or both are given, or the accuracy is not within 0 to 1.
         """
-        if (is_threat is None) == (accuracy is None) or not _within(accuracy or 0.0, 1.0):
+        if (is_threat is None) == (accuracy is None) or not within(accuracy or 0.0, 1.0):
             raise SettingsError("Give is_threat, or accuracy within 0 to 1.")
-        key = _request_key(request_id)
+        key = request_key(request_id)
         self._put(Event("label", time.time(), None, -1, key, accuracy=accuracy, label=is_threat))
 
     def track_shadow(
@@ -222,17 +204,15 @@ class ABModelSelector:
         if by is None or other is None or 0 not in (by, other) or by == other:
             self._recorder.count("foreign_shadows")  # pairs are of the control and a treatment
             return
-        treatment, first, second = other, answered, shadow
-        if by:  # the treatment answered, the control was its shadow
-            treatment, first, second = by, shadow, answered
-            latency_difference_ms = (
-                None if latency_difference_ms is None else -latency_difference_ms
-            )
         unit = unit_text(user_id) or f"request {request_id or time.time_ns()}"
+        treatment, verdicts, slower = other, (answered, shadow), latency_difference_ms
+        if by:  # the treatment answered, the control was its shadow
+            treatment, verdicts = by, (shadow, answered)
+            slower = None if slower is None else -slower
         self._put(
             Event(
-                "pair", time.time(), unit, treatment, _request_key(request_id),
-                latency_difference_ms, verdict=first, other=second,
+                "pair", time.time(), unit, treatment, request_key(request_id), slower,
+                verdict=verdicts[0], other=verdicts[1],
             )
         )  # fmt: skip
 
@@ -241,28 +221,17 @@ class ABModelSelector:
 
         It may be asked at any time and as often as you like; that is taken into account.
         """
-        from raxe_abtest.report import evaluate, unavailable
-        from raxe_abtest.report_looks import looks_of, refresh_clustering
+        from raxe_abtest.evaluate import unavailable
+        from raxe_abtest.looks import look
 
-        flushed = self._recorder.flush(2.0)
+        recorder = self._recorder
+        flushed = recorder.flush(2.0) or (recorder.problem is None and recorder.flush(30.0))
         try:
-            snapshot = self._store.snapshot(self.experiment.key)
+            if flushed and self._standing.registration is None:
+                self._store.register(self.experiment, self._given_secret)
+            return look(self._store, self.experiment, recorder.problem)
         except (StoreError, ExperimentError) as error:
-            if isinstance(error, ExperimentError) and flushed and self._recorder.problem is None:
-                with self._lock:
-                    self._store.register(self.experiment, self._given_secret)
-                snapshot = self._store.snapshot(self.experiment.key)
-            else:
-                return unavailable(self.experiment, str(error), self._recorder.lost)
-        try:
-            snapshot = refresh_clustering(self._store, snapshot)
-            report = evaluate(self.experiment, snapshot, self._recorder.problem)
-            looks = looks_of(report, snapshot)
-            if looks:
-                self._store.add_looks(snapshot.registration.number, looks)
-        except StoreError as error:  # it can be read, and not written
-            return evaluate(self.experiment, snapshot, str(error))
-        return report
+            return unavailable(self.experiment, str(error), recorder.lost)
 
     def flush(self, timeout: float = 10.0) -> bool:
         """Wait until everything tracked is on the disk; False when it is not in time."""
@@ -273,64 +242,22 @@ class ABModelSelector:
         self._recorder.close()
         self._store.close()
 
-    def _open(self) -> None:
-        """Enter the experiment into the store; without the store, selection works all the same."""
-        try:
-            registration = self._store.register(self.experiment, self._given_secret)
-        except StoreError as error:
-            self._recorder.problem = str(error)
-            secret = self._given_secret or self._store.local_secret()
-            self._registration: Registration | None = None
-            self._choose: Any = chooser(self.experiment, secret)
-            return
-        if self._given_secret is not None and registration.secret != self._given_secret:
-            raise ExperimentError(
-                f"Experiment {self.experiment.key!r} runs with another secret; this one would move "
-                "its users. Use the first one, or give the new experiment another key."
-            )
-        self._registration = None
-        self._adopt(registration)
+    def _forget(self) -> None:
+        """Assign everybody anew; users whom this process knows get what the state says now."""
+        self._known: dict[str, str] = {}
+        self._older: dict[str, str] = {}
 
-    def _adopt(self, registration: Registration) -> None:
-        """Take over the state that the store has: somebody may have stopped the experiment."""
-        first, self._registration = self._registration is None, registration
-        if first:
-            self._choose = chooser(self.experiment, registration.secret)
-        if not first and self._state == registration.state == "running":
-            return
-        with self._lock:
-            self._state = registration.state
-            self._override = registration.model_id or self._control
-            self._known, self._older = {}, {}
-
-    def _watch(self, store: Store, registration: Registration) -> None:
-        """Look at new data in the writer's thread, and roll back where a guardrail broke."""
-        from raxe_abtest.report import evaluate
-        from raxe_abtest.report_looks import looks_of, refresh_clustering, rollback_reason
-
-        self._adopt(registration)
-        if registration.state != "running":
-            return
-        snapshot = store.snapshot(self.experiment.key)
-        snapshot = refresh_clustering(store, snapshot)
-        report = evaluate(self.experiment, snapshot, None)
-        looks = looks_of(report, snapshot)
-        if looks:
-            store.add_looks(registration.number, looks)
-        reason = rollback_reason(self.experiment, report)
-        if reason is not None:
-            store.set_state(registration.number, "rolled_back", self._control, reason)
-            current = store.registration(self.experiment.key)
-            if current is not None:
-                self._adopt(current)
+    def _rolled_back(self, model_id: str, reason: str) -> None:
+        if self.on_rollback is not None:
+            self.on_rollback(model_id, reason)
 
     def _select(self, user_id: object, attributes: Mapping[str, object]) -> str:
         """Assign a user whom this process has not met lately."""
         if type(user_id) is str and user_id and self._plain and not attributes:
             known = self._known
-            variant = self._choose(user_id)
+            variant = self._standing.choose(user_id)
             # The state is read after the cache: who stops the experiment renews the cache last.
-            if self._state == "running" and len(known) < CACHED_USERS:
+            if self._standing.state == "running" and len(known) < CACHED_USERS:
                 if variant is None:
                     model = self._control
                 else:
@@ -351,9 +278,9 @@ class ABModelSelector:
         known, unit = self._known, unit_text(user_id)
         if unit is None:
             self._recorder.count("no_user")
-            return self._override
-        if self._state != "running":
-            return self._override
+            return self._standing.model_id
+        if self._standing.state != "running":
+            return self._standing.model_id
         model = known.get(unit) or self._older.get(unit)
         if model is None:
             assigned = self._assigned(unit)
@@ -361,7 +288,7 @@ class ABModelSelector:
                 model = self._control
             else:
                 model = self._models[assigned[1]]
-                self._recorder.expose(unit, assigned[1], assigned[0])
+                self._recorder.put((time.time(), unit, assigned[1], assigned[0]))
         if len(known) >= CACHED_USERS:
             self._older, self._known = known, {}
         known[unit] = model
@@ -369,22 +296,19 @@ class ABModelSelector:
 
     def _assigned(self, unit: str) -> tuple[int | None, int] | None:
         """Return (epoch, variant) of a user, the epoch only where it is an earlier one."""
-        if self.experiment.sticky and self._registration is not None:
+        registration = self._standing.registration
+        if self.experiment.sticky and registration is not None:
             try:
-                found = self._store.first_assignment(self._registration, unit)
+                found = self._store.first_assignment(registration, unit)
             except StoreError:
                 found = None
             if found is not None:
                 return found
-        variant = self._choose(unit)
+        variant = self._standing.choose(unit)
         return None if variant is None else (None, variant)
 
-    def _checked(self, value: Any, high: float) -> float | None:
-        """Return a value as a float, None (and counted) where it cannot be one of the metric's."""
-        if _within(value, high):
-            return float(value)
-        self._recorder.count("invalid")
-        return None
+    def _event_of(self, said: Any) -> Event | None:
+        return event_of(said, self._assigned, self._recorder.count)
 
     def _put(self, event: Any) -> None:
         self._recorder.put(event)
@@ -392,26 +316,3 @@ class ABModelSelector:
             raise StoreError(
                 f"The event is not on the disk yet: {self._recorder.problem or 'the store is slow'}"
             )
-
-
-def _within(value: Any, high: float) -> bool:
-    return isinstance(value, (int, float)) and 0 <= value <= high and math.isfinite(value)
-
-
-def _request_key(request_id: str | None) -> str | None:
-    """Return what a request is known by; long ids are kept as their hash."""
-    if request_id is None:
-        return None
-    text = str(request_id)
-    if len(text) <= 64 and text.isascii() and text.isprintable():
-        return text
-    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
-
-
-def _secret_bytes(secret: str | bytes | None) -> bytes | None:
-    """Return the secret in at most 64 bytes, from the argument or RAXE_ABTEST_SECRET."""
-    secret = secret or os.environ.get("RAXE_ABTEST_SECRET") or None
-    if secret is None:
-        return None
-    data = secret.encode() if isinstance(secret, str) else bytes(secret)
-    return data if len(data) <= 64 else blake2b(data).digest()

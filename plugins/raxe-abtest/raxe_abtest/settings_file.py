@@ -17,7 +17,6 @@ def write_section(path: Path, section: Mapping[str, Any]) -> None:
     Raises:
         ConfigError: the file cannot be read or written; it is then as it was.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     with locked(path):
         content = read_yaml(path)
         if content.get("l2_model") is None:

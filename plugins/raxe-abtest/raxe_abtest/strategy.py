@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from raxe_core import Selection, SelectionRequest
+from raxe_core import RaxeError, Selection, SelectionRequest, load_config, set_default
 
 from raxe_abtest.errors import SettingsError
 from raxe_abtest.selector import ABModelSelector
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["close_all", "live_selector", "record", "select"]
 
 STRATEGY = "ab_test"
+_log = logging.getLogger(__name__)
 _lock = threading.Lock()
 _live: list[tuple[dict[str, Any], ABModelSelector]] = []
 
@@ -24,8 +27,9 @@ _live: list[tuple[dict[str, Any], ABModelSelector]] = []
 def select(request: SelectionRequest) -> Selection:
     """Choose the model of the request's user; the control where nobody is named.
 
-    When the experiment was stopped or promoted, ``l2_model.model_id`` answers, so that
-    ``raxe models set-default`` and ``rollback`` work as ever.
+    When the experiment is over, ``l2_model.model_id`` answers, so that ``raxe models set-default``
+    and ``rollback`` work as ever; but no treatment that was rolled back, whatever a host's
+    configuration says.
     """
     section = request.settings.get(STRATEGY)
     if not isinstance(section, Mapping):
@@ -36,6 +40,9 @@ def select(request: SelectionRequest) -> Selection:
     experiment, user = selector.experiment, request.user_id
     if selector.state != "running":
         model_id = str(request.settings.get("model_id") or selector.select(user))
+        treatments = {variant.model_id for variant in experiment.variants[1:]}
+        if selector.state == "rolled_back" and model_id in treatments:
+            model_id = selector.select(user)
         return Selection(model_id, "explicit", f"experiment {experiment.key} is {selector.state}")
     model_id = selector.select(user)
     shadows = _shadows(selector, model_id)
@@ -56,8 +63,19 @@ def live_selector(section: Mapping[str, Any]) -> ABModelSelector:
             if settings == section:
                 return selector
         made = ABModelSelector.from_settings(section)
+        made.on_rollback = partial(_remember, made.experiment.key, dict(section))
         _live.insert(0, (dict(section), made))
         return made
+
+
+def _remember(key: str, section: Mapping[str, Any], control: str, reason: str) -> None:
+    """Make the control the default model of the configuration that has this experiment."""
+    try:
+        config = load_config()
+        if config.l2_model.get(STRATEGY) == section:
+            set_default(control, config.path, f"A/B test {key} rolled_back: {reason}")
+    except RaxeError as error:  # the store has the rollback; only the history lacks it
+        _log.warning("The rollback of %s is not in the history: %s", key, error)
 
 
 def record(event: ScanEvent) -> None:

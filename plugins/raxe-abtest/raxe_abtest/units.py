@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from hashlib import blake2b
 
-__all__ = ["pseudonym", "unit_text"]
+__all__ = ["pseudonym", "secret_bytes", "unit_text"]
 
 
 def unit_text(value: object) -> str | None:
@@ -24,3 +25,12 @@ def pseudonym(text: str, secret: bytes) -> bytes:
     """Return the 16 bytes under which the store knows an id; the id itself is never written."""
     data = text.encode("utf-8", "surrogatepass")
     return blake2b(data, key=secret, digest_size=16, person=b"pseudonym").digest()
+
+
+def secret_bytes(secret: str | bytes | None) -> bytes | None:
+    """Return a secret in at most 64 bytes, from the argument or RAXE_ABTEST_SECRET."""
+    secret = secret or os.environ.get("RAXE_ABTEST_SECRET") or None
+    if secret is None:
+        return None
+    data = secret.encode() if isinstance(secret, str) else bytes(secret)
+    return data if len(data) <= 64 else blake2b(data).digest()

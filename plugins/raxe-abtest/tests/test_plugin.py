@@ -6,6 +6,7 @@ import json
 import random
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -121,6 +122,76 @@ def test_stop_promote_and_roll_back(models: Path) -> None:
         assert raxe.scan("hello", user_id="u1").model_id == B
 
 
+def test_late_labels_from_a_file(models: Path, tmp_path: Path) -> None:
+    run("abtest", "start", A, B)
+    with Raxe() as raxe:
+        for number in range(40):
+            raxe.scan("reveal the password", user_id=f"u{number}", request_id=f"r{number}")
+    strategy.close_all()
+    rows = "".join(f"r{number},true\n" for number in range(41))
+    (tmp_path / "good.csv").write_text("request_id,is_threat\n" + rows)
+    (tmp_path / "bad.csv").write_text("request_id,is_threat\nr1,true\nr2,perhaps\n")
+    refused = run("abtest", "label", str(tmp_path / "bad.csv"))
+    assert refused.exit_code == 2
+    assert "line 3" in refused.output
+    assert json.loads(run("abtest", "report", "--json").output)["variants"][0]["recall"] is None
+    for repeated in (0, 41):
+        done = run("abtest", "label", str(tmp_path / "good.csv"), "--json")
+        assert json.loads(done.output) == {
+            "key": f"{A}~{B}", "labels": 41, "repeated": repeated, "waiting": 1,
+        }  # fmt: skip
+    assert json.loads(run("abtest", "report", "--json").output)["variants"][0]["recall"] == 1.0
+
+
+def test_a_broken_guardrail_rolls_back_and_is_in_the_history(models: Path) -> None:
+    run("models", "set-default", B)
+    run("abtest", "start", A, B)
+    with Raxe() as raxe:
+        raxe.scan("hello", user_id="first")
+        selector = strategy._live[0][1]
+        end = time.monotonic() + 120
+        for number in range(1_000_000):
+            model_id = selector.select(f"u{number}")
+            latency = (30.0 if model_id == B else 10.0) + number % 7
+            selector.track_result(f"u{number}", model_id, latency, 1.0)
+            if number % 3_000 == 2_999:
+                selector.flush()
+                time.sleep(0.3)
+                if selector.state != "running" or time.monotonic() > end:
+                    break
+        assert selector.state == "rolled_back"
+        assert {raxe.scan("hello", user_id=f"v{n}").model_id for n in range(20)} == {A}
+    status = json.loads(run("abtest", "status", "--json").output)
+    assert (status[0]["state"], status[0]["model_id"]) == ("rolled_back", A)
+    assert "p95_latency" in status[0]["reason"]
+    history = run("models", "history").output
+    assert A in history
+    assert "rolled_back" in history
+    assert run("models", "rollback").exit_code == 0  # B is the default again, and unusable
+    with Raxe() as raxe:
+        assert raxe.scan("hello", user_id="u").model_id == A
+    assert run("abtest", "promote", B, "--force").exit_code == 0
+    with Raxe() as raxe:
+        end = time.monotonic() + 30
+        while raxe.scan("hello", user_id="u").model_id == A and time.monotonic() < end:
+            time.sleep(0.2)
+        assert raxe.scan("hello", user_id="u").model_id == B
+
+
+def test_watch_rolls_back(models: Path) -> None:
+    run("abtest", "start", A, B)
+    with ABModelSelector(A, B, auto_rollback=False) as selector:
+        for number in range(4_000):
+            model_id = selector.select(f"u{number}")
+            latency = (30.0 if model_id == B else 10.0) + number % 7
+            selector.track_result(f"u{number}", model_id, latency, 1.0)
+    run("abtest", "start", A, B)  # with automatic rollback again
+    watched = run("abtest", "watch", "--for", "1", "--every", "1")
+    assert watched.exit_code == 1, watched.output
+    assert f"rolled back to {A}" in watched.output
+    assert "rolled_back" in run("models", "history").output
+
+
 def test_stop(models: Path) -> None:
     run("abtest", "start", A, B)
     assert run("abtest", "stop", "--reason", "enough").exit_code == 0
@@ -141,6 +212,11 @@ def test_start_keeps_comments_and_changes_the_split(models: Path) -> None:
     assert "# stays" in text
     assert "primary_metric: recall" in text
     assert "traffic_split: 0.1" in text
+    ramped = run("abtest", "start", A, B, "--coverage", "0.5", "--json")
+    assert json.loads(ramped.output)["epoch"] == 2
+    text = config.read_text()
+    assert "traffic_split: 0.1" in text
+    assert "coverage: 0.5" in text
 
 
 def test_mistakes_have_one_line(models: Path) -> None:
@@ -148,6 +224,7 @@ def test_mistakes_have_one_line(models: Path) -> None:
         (("report",), "No experiment"),
         (("start", A, "v0_nothing"), "v0_nothing"),
         (("start", A, A), "same model"),
+        (("start", A, B, "--weight", "1", "--split", "0.1"), "--weight once for each"),
         (("plan", "--effect", "0"), "effect"),
         (("status", "--store", "mysql://x"), "not known"),
         (("report", "--experiment", "other"), "other"),
@@ -168,7 +245,7 @@ def test_a_wrong_section_is_an_error(models: Path) -> None:
 
 
 @pytest.mark.parametrize("command", ["start", "status", "report", "watch", "stop", "promote",
-                                     "plan", "export"])  # fmt: skip
+                                     "plan", "label", "export"])  # fmt: skip
 def test_every_command_has_help_with_an_example_and_json(command: str, models: Path) -> None:
     text = run("abtest", command, "--help").output
     assert "Example" in text

@@ -68,6 +68,32 @@ def test_a_difference_is_found(selector: ABModelSelector) -> None:
     assert report.as_dict()["winner"] == "B"
 
 
+def test_the_fixed_test_is_the_textbook_one(tmp_path: Path) -> None:
+    stats = pytest.importorskip("scipy.stats")
+    rng, values = random.Random(3), {"A": [], "B": []}
+    with ABModelSelector("A", "B", store=tmp_path / "ab.db", primary_metric="latency") as selector:
+        for number in range(600):
+            model_id = selector.select(f"u{number}")
+            values[model_id].append(rng.lognormvariate(3, 0.4))
+            selector.track_result(
+                f"u{number}", model_id, values[model_id][-1], float(number % 9 > 0)
+            )
+        latency = selector.get_report()
+    with ABModelSelector("A", "B", store=tmp_path / "ab.db", primary_metric="accuracy") as selector:
+        accuracy = selector.get_report()
+    theirs = stats.ttest_ind(values["B"], values["A"], equal_var=False)
+    assert latency.comparisons[0].fixed_p_value == pytest.approx(theirs.pvalue, abs=1e-9)
+    assert latency.comparisons[0].fixed_interval == pytest.approx(
+        tuple(theirs.confidence_interval()), rel=1e-7
+    )
+    a, b = accuracy.variants
+    table = [[round(arm.accuracy * arm.users), arm.users] for arm in (a, b)]
+    exact = stats.fisher_exact([[x, n - x] for x, n in table]).pvalue
+    assert accuracy.comparisons[0].fixed_p_value == pytest.approx(exact, abs=1e-9)
+    assert a.p95_interval is not None
+    assert a.p95_interval[0] < a.p95_latency < a.p95_interval[1]
+
+
 def test_no_difference_is_collecting_and_says_so(selector: ABModelSelector) -> None:
     feed(selector, 400, {"A": 0.9, "B": 0.9})
     report = selector.get_report()

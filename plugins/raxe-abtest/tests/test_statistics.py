@@ -105,7 +105,6 @@ class TestPublishedFigures:
         assert fixed.pooled_z(900, 1000, 920, 1000) == pytest.approx((1.56269, 0.118125), rel=1e-5)
         assert fixed.pooled_z(4500, 5000, 4600, 5000)[1] == pytest.approx(4.75337e-4, rel=1e-5)
         assert fixed.fisher(50, 60, 58, 60) == pytest.approx(0.0294813, rel=1e-5)
-        assert fixed.boschloo(50, 60, 58, 60) == pytest.approx(0.0220829, rel=1e-4)
         assert fixed.newcombe(100, 100, 95, 100) == pytest.approx((-0.11175, -0.00332794), rel=1e-5)
         assert fixed.newcombe(0, 20, 20, 20) == pytest.approx((0.772135, 1), rel=1e-5)
         assert fixed.fisher(8910, 9900, 100, 100) == pytest.approx(5.83158e-5, rel=1e-5)
@@ -172,12 +171,11 @@ class TestEdges:
         assert math.isfinite(sequential.log_e_proportions(a[1] - a[0], b[1] - b[0], share))
         low, high = sequential.beta_binomial_interval(*a)
         assert 0 <= low <= a[0] / a[1] <= high <= 1
-        assert 0 <= fixed.two_proportions(*a, *b, exact=False).p_value <= 1 + 1e-12
+        assert 0 <= fixed.two_proportions(*a, *b).p_value <= 1 + 1e-12
 
     def test_all_right_in_both_arms(self) -> None:
         assert fixed.pooled_z(30, 30, 30, 30) == (0.0, 1.0)
         assert fixed.newcombe(30, 30, 30, 30) == pytest.approx((-0.113513, 0.113513), rel=1e-5)
-        assert fixed.boschloo(30, 30, 30, 30) == 1.0
         shown = difference(arm(30, 30), arm(30, 30), prior=True)
         assert shown is not None
         assert shown.d == 0
@@ -329,6 +327,38 @@ class TestQuantile:
         assert found.log_e > -math.log(0.05)
         alike = quantile.quantile_ratio(a, b, 0.95, (300, 300), (8.0, 8.0), 5_000)
         assert alike is None or alike.high - alike.low > found.high - found.low
+
+    @given(st.integers(80, 4_000), st.floats(0.5, 0.99))
+    def test_the_exact_sequence_is_what_the_mixture_does_not_rule_out(
+        self, n: int, q: float
+    ) -> None:
+        values = sorted(1.0 + 0.5 * i for i in range(n))
+        found = quantile.quantile_sequence(histogram(values), q, 2_500)
+        k = 1 / sequential.rho_squared(2_500) - 1
+        kept = [
+            rank for rank in range(n + 1)
+            if sequential.log_e_binomial(rank, n - rank, q, k) < math.log(20)
+        ]  # fmt: skip
+        if kept[0] == 0 or kept[-1] + 1 >= n:
+            assert found is None
+            return
+        assert found is not None
+        exact = (values[kept[0] - 1], values[kept[-1]])
+        assert found == pytest.approx(exact, rel=3 * quantile.ACCURACY)
+        assert found[0] <= exact[0] * (1 + 1e-9)
+        assert found[1] >= exact[1] * (1 - 1e-9)
+
+    def test_no_latencies_have_no_sequence(self) -> None:
+        assert quantile.quantile_sequence([], 0.95, 2_500) is None
+
+    @given(st.integers(0, 60), st.floats(0.05, 0.95), st.floats(0.01, 500))
+    def test_its_evidence_is_fair(self, n: int, q: float, k: float) -> None:
+        expected = sum(
+            math.comb(n, x) * q**x * (1 - q) ** (n - x)
+            * math.exp(sequential.log_e_binomial(x, n - x, q, k))
+            for x in range(n + 1)
+        )  # fmt: skip
+        assert expected == pytest.approx(1)
 
     def test_alike_users(self) -> None:
         same = [[1.0] * 10 if user % 4 else [9.0] * 10 for user in range(100)]

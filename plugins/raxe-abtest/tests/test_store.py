@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import multiprocessing
 import random
@@ -200,6 +201,46 @@ def test_processes_that_write_at_once_lose_nothing(where: str) -> None:
         process.join(300)
         assert process.exitcode == 0
     check_sums(where, [event for seed in range(3) for event in results(seed, 300)])
+
+
+def _write_for_ever(where: str, seed: int) -> None:
+    store = open_store(where)
+    registration = store.register(experiment())
+    for event in results(seed, 20_000):
+        store.write(registration, [event], DAY)
+
+
+def test_a_killed_process_leaves_whole_transactions(tmp_path: Path) -> None:
+    path = tmp_path / "ab.db"
+    context, moments = multiprocessing.get_context("spawn"), random.Random(1)
+    for seed in range(3):
+        process = context.Process(target=_write_for_ever, args=(str(path), seed))
+        process.start()
+        while len(known_results(path, seed)) < 20:
+            process.join(0.05)
+        process.join(moments.uniform(0, 0.3))
+        process.kill()
+        process.join()
+        assert process.exitcode == -9
+        written = [event for other in range(seed + 1) for event in known_results(path, other)]
+        check_sums(str(path), written)
+    assert {item.name for item in tmp_path.iterdir()} <= {
+        "ab.db", "ab.db-wal", "ab.db-shm", "ab.db.secret", ".ab.db.secret.lock"
+    }  # fmt: skip
+    assert {item.stat().st_mode & 0o077 for item in tmp_path.glob("ab.db*")} == {0}
+
+
+def known_results(path: Path, seed: int) -> list[Event]:
+    """Return the results of a writer that reached the store: its first ones."""
+    if not path.exists() or path.stat().st_size == 0:
+        return []
+    with contextlib.closing(sqlite3.connect(path, timeout=10)) as connection:
+        try:
+            query = "SELECT COUNT(*) FROM requests WHERE request LIKE ?"
+            (count,) = connection.execute(query, (f"{seed}-%",)).fetchone()
+        except sqlite3.OperationalError:  # the tables are not made yet
+            return []
+    return results(seed, count)
 
 
 def test_a_broken_file_is_an_error_of_ours(tmp_path: Path) -> None:

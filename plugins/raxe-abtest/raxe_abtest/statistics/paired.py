@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 
-from raxe_abtest.statistics.sequential import log_e_mean, multiplier
-from raxe_abtest.statistics.special import log_beta
+from raxe_abtest.statistics.sequential import log_e_binomial, log_e_mean, multiplier
 from raxe_abtest.statistics.sums import Effect, Sums
 
 __all__ = ["PAIR_K", "log_e_discordant", "paired_effect", "paired_interval", "paired_log_e"]
@@ -18,11 +17,7 @@ def log_e_discordant(only_a: float, only_b: float, k: float = PAIR_K) -> float:
 
     Exact at every look, for independent pairs.
     """
-    return (
-        log_beta(k / 2 + only_a, k / 2 + only_b)
-        - log_beta(k / 2, k / 2)
-        + (only_a + only_b) * math.log(2)
-    )
+    return log_e_binomial(only_a, only_b, 0.5, k)
 
 
 def paired_effect(sums: Sums) -> Effect | None:

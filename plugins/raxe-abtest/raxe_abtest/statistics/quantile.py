@@ -10,12 +10,19 @@ alike one user's requests are (Deng, Knoblich and Lu, KDD 2018), and two arms ar
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
+from itertools import accumulate
 from typing import NamedTuple
 
-from raxe_abtest.statistics.sequential import log_e_mean, multiplier
+from raxe_abtest.statistics.sequential import (
+    log_e_binomial,
+    log_e_mean,
+    multiplier,
+    rho_squared,
+)  # fmt: skip
 from raxe_abtest.statistics.special import normal_quantile
-from raxe_abtest.statistics.sums import Effect, effective_size
+from raxe_abtest.statistics.sums import Effect, Sums, effective_size
 
 __all__ = [
     "ACCURACY",
@@ -25,8 +32,10 @@ __all__ = [
     "bucket_value",
     "cluster_icc",
     "design_effect",
+    "icc_of",
     "quantile",
     "quantile_ratio",
+    "quantile_sequence",
 ]
 
 ACCURACY = 0.0025  # a bucket's middle is at most this share away from the latencies in it
@@ -68,18 +77,20 @@ def design_effect(icc: float, m: float, mm: float) -> float:
 
 def cluster_icc(per_user: Iterable[Sequence[float]], threshold: float) -> float:
     """Return how alike one user's answers to ``latency <= threshold`` are, 0 to 1."""
-    k = s = m = ss = sm = mm = 0.0
+    total = Sums()
     for latencies in per_user:
-        size = float(len(latencies))
-        below = float(sum(value <= threshold for value in latencies))
-        k, s, m = k + 1, s + below, m + size
-        ss, sm, mm = ss + below * below, sm + below * size, mm + size * size
-    if k < 2 or mm <= m or not 0 < s < m:
+        s, m = float(sum(value <= threshold for value in latencies)), float(len(latencies))
+        total = total.plus(Sums(1, s, m, s * s, s * m, m * m))
+    return icc_of(total)
+
+
+def icc_of(sums: Sums) -> float:
+    """Return how alike one user's answers to a yes-or-no question are, from sums over users."""
+    mu, variance = sums.mean, sums.variance()
+    if mu is None or variance is None or sums.mm <= sums.m or not 0 < mu < 1:
         return 0.0
-    mu = s / m
-    clustered = k / (k - 1) * (ss - 2 * mu * sm + mu * mu * mm)
-    ratio = clustered / (mu * (1 - mu) * m)
-    return min(1.0, max(0.0, (ratio - 1) / (mm / m - 1)))
+    growth = variance * sums.m / (mu * (1 - mu))
+    return min(1.0, max(0.0, (growth - 1) / (sums.mm / sums.m - 1)))
 
 
 def quantile(
@@ -89,11 +100,12 @@ def quantile(
 
     Below ``4q/(1-q)`` effective requests (76 at p95) nothing is said.
     """
-    n = sum(count for _, count in histogram)
+    seen = list(accumulate(count for _, count in histogram))
+    n = seen[-1] if seen else 0.0
     if n / deff < 4 * q / (1 - q):
         return None
     width = factor * math.sqrt(q * (1 - q) * deff / n)
-    value, low, high = _ranks(histogram, n, (q, q - width, q + width))
+    value, low, high = _ranks(histogram, seen, (q, q - width, q + width))
     assert value is not None
     return Quantile(
         value,
@@ -125,6 +137,32 @@ def quantile_ratio(
     return Ratio(effect, d - down, d + up, log_e_mean(effect, planned, alpha))
 
 
+def quantile_sequence(
+    histogram: Sequence[tuple[int, float]], q: float, planned: float, alpha: float = 0.05
+) -> tuple[float, float] | None:
+    """Return the exact confidence sequence of one quantile; None where it has no upper end yet.
+
+    Howard and Ramdas (Bernoulli 2022, arXiv 1906.09712): of n independent latencies, as many are
+    below the quantile as a binomial draw with probability q says, tied or not. The ranks that a
+    beta-binomial mixture does not rule out bound the quantile at every look.
+    """
+    seen = list(accumulate(count for _, count in histogram))
+    n = seen[-1] if seen else 0.0
+    k = max(1 / rho_squared(planned, alpha) - 1, 1e-3)
+    limit = -math.log(alpha)
+
+    def ruled_out(rank: int) -> bool:
+        return log_e_binomial(rank, n - rank, q, k) >= limit
+
+    middle = round(n * q)
+    low = bisect_left(range(middle), True, key=lambda rank: not ruled_out(rank))
+    high = middle + bisect_left(range(middle, int(n) + 1), True, key=ruled_out)  # first beyond
+    bounds = _ranks(histogram, seen, (low / n, high / n)) if n else [None, None]
+    if bounds[0] is None or bounds[1] is None:
+        return None
+    return bounds[0] * (1 - ACCURACY), bounds[1] * (1 + ACCURACY)
+
+
 def fixed_interval(
     histogram: Sequence[tuple[int, float]], q: float, deff: float = 1.0, alpha: float = 0.05
 ) -> Quantile | None:
@@ -133,21 +171,15 @@ def fixed_interval(
 
 
 def _ranks(
-    histogram: Sequence[tuple[int, float]], n: float, ranks: tuple[float, ...]
+    histogram: Sequence[tuple[int, float]], seen: Sequence[float], ranks: tuple[float, ...]
 ) -> list[float | None]:
-    """Return the values at these ranks (inverse of the distribution function), None outside."""
-    order = sorted((rank, number) for number, rank in enumerate(ranks))
-    found: list[float | None] = [None] * len(ranks)
-    entries, seen, position = iter(histogram), 0.0, 0
-    bucket = None
-    while position < len(order):
-        rank, number = order[position]
-        if not 0 < rank < 1:
-            position += 1
-        elif seen >= math.ceil(n * rank - 1e-9) and bucket is not None:
-            found[number] = bucket_value(bucket)
-            position += 1
-        else:
-            bucket, count = next(entries)
-            seen += count
-    return found
+    """Return the values at these ranks (inverse of the distribution function), None outside.
+
+    ``seen`` holds the running sums of the counts.
+    """
+    return [
+        bucket_value(histogram[bisect_left(seen, math.ceil(seen[-1] * rank - 1e-9))][0])
+        if 0 < rank < 1
+        else None
+        for rank in ranks
+    ]

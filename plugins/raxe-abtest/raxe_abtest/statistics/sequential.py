@@ -14,6 +14,7 @@ from raxe_abtest.statistics.sums import Effect
 __all__ = [
     "beta_binomial_interval",
     "log_average",
+    "log_e_binomial",
     "log_e_mean",
     "log_e_proportions",
     "multiplier",
@@ -60,13 +61,17 @@ def log_e_proportions(fail_a: float, fail_b: float, share_a: float) -> float:
     """
     if not 0 < share_a < 1:
         return 0.0
-    k = LINDON_MALEK_K
-    prior_a, prior_b = k * share_a, k * (1 - share_a)
+    return log_e_binomial(fail_a, fail_b, share_a, LINDON_MALEK_K)
+
+
+def log_e_binomial(x: float, rest: float, share: float, k: float) -> float:
+    """Return ln e against ``x`` of ``x + rest`` being drawn with probability ``share``.
+
+    A Beta(k·share, k·(1 - share)) mixture; exact at every look.
+    """
+    a, b = k * share, k * (1 - share)
     return (
-        log_beta(prior_a + fail_a, prior_b + fail_b)
-        - log_beta(prior_a, prior_b)
-        - fail_a * math.log(share_a)
-        - fail_b * math.log1p(-share_a)
+        log_beta(a + x, b + rest) - log_beta(a, b) - x * math.log(share) - rest * math.log1p(-share)
     )
 
 

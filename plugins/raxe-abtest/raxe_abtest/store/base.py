@@ -1,126 +1,36 @@
-"""The store's operations in SQL; SQLite and PostgreSQL differ in connecting and locking alone.
-
-Every ``write`` is one transaction that holds the experiment's lock: it reads the users of its
-events, folds the events in, and writes users, sums and log together. A crash leaves the state
-before or after it, and processes and hosts that write at once take turns.
-"""
+"""The store's operations in SQL; SQLite and PostgreSQL differ in connecting and locking alone."""
 
 from __future__ import annotations
 
 import json
-import threading
 import time
-from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from raxe_abtest.config import Experiment
-from raxe_abtest.errors import ExperimentError, StoreError
+from raxe_abtest.errors import ExperimentError
 from raxe_abtest.statistics.sums import Sums
-from raxe_abtest.store.fold import Fold, RequestRow, UserKey
-from raxe_abtest.store.records import ARMS, Event, Look, Peak, Registration, Snapshot, UserRow
+from raxe_abtest.store.batch import write_batch
+from raxe_abtest.store.database import Database
+from raxe_abtest.store.records import ARMS, Event, Look, Peak, Registration, Snapshot
 from raxe_abtest.store.rows import (
-    ADD_BUCKET,
     ADD_EVENT,
-    ADD_FACT,
     ADD_LOOK,
-    ADD_SUMS,
-    BY_REQUEST,
-    SAVE_REQUEST,
-    SAVE_USER,
     SET_FACT,
-    chunks,
     event_row,
     refuse_change,
     registration_of,
-    request_of,
-    request_values,
 )  # fmt: skip
-from raxe_abtest.store.schema import EVENT_COLUMNS, REQUEST_COLUMNS, SUM_COLUMNS, USER_COLUMNS
+from raxe_abtest.store.schema import EVENT_COLUMNS, SUM_COLUMNS
 from raxe_abtest.units import pseudonym
 
 __all__ = ["Store"]
 
-SAMPLES_PER_ARM = 20_000  # latencies kept to see how alike one user's are
-MATURED_PER_BATCH = 2_000
 _REGISTRATION = "number, spec, epochs, state, model_id, reason, started_at, secret"
 
 
-class Store(ABC):
-    """One connection to a store; calls from several threads take turns."""
-
-    where: str
-
-    def __init__(self) -> None:
-        self._lock = threading.RLock()
-
-    # What a database brings.
-
-    @abstractmethod
-    def execute(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        """Run one statement and return its rows; connects first if need be."""
-
-    @abstractmethod
-    def execute_many(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
-        """Run one statement for many rows."""
-
-    @abstractmethod
-    def begin(self, lock: int | None) -> None:
-        """Begin a transaction that writes; ``lock`` is the experiment's number, None for all."""
-
-    @abstractmethod
-    def drop_connection(self) -> None:
-        """Close the connection; the next call makes a new one."""
-
-    @abstractmethod
-    def is_failure(self, error: Exception) -> bool:
-        """Tell whether an error is the database's (and not a mistake in this program)."""
-
-    @abstractmethod
-    def default_secret(self) -> bytes:
-        """Return the secret that a new experiment gets."""
-
-    def local_secret(self) -> bytes | None:
-        """Return the secret when the database cannot be asked; None where it alone has it."""
-        return None
-
-    # What every database does alike.
-
-    @contextmanager
-    def transaction(self, lock: int | None = None) -> Iterator[None]:
-        """Run a block in one transaction that writes; all or nothing."""
-        with self._lock, self.guarded():
-            self.begin(lock)
-            try:
-                yield
-                self.execute("COMMIT")
-            except BaseException:
-                try:
-                    self.execute("ROLLBACK")
-                except Exception as error:
-                    if not self.is_failure(error):
-                        raise
-                raise
-
-    @contextmanager
-    def guarded(self) -> Iterator[None]:
-        """Turn the database's errors into a StoreError, and connect anew after one."""
-        try:
-            yield
-        except (StoreError, ExperimentError):
-            raise
-        except Exception as error:
-            if not self.is_failure(error):
-                raise
-            self.drop_connection()
-            said = " ".join(str(error).split())[:200]
-            raise StoreError(f"The A/B store {self.where} failed: {said}.") from error
-
-    def close(self) -> None:
-        """Close the connection."""
-        with self._lock:
-            self.drop_connection()
+class Store(Database):
+    """The experiments of a database, and what was recorded of them."""
 
     def register(self, experiment: Experiment, secret: bytes | None = None) -> Registration:
         """Enter an experiment, or find it; new weights open a new epoch.
@@ -190,25 +100,16 @@ class Store(ABC):
         self, registration: Registration, events: Sequence[Event], label_delay_s: float
     ) -> None:
         """Write a batch, durably, in one transaction."""
-        number, secret = registration.number, registration.secret
-        names: dict[str, bytes] = {}
-        for event in events:
-            if event.unit is not None and event.unit not in names:
-                names[event.unit] = pseudonym(event.unit, secret)
-        pairs = [(names[e.unit] if e.unit is not None else None, e) for e in events]
-        with self.transaction(number):
-            requests = self._load_requests(
-                number, {e.request for e in events if e.kind in BY_REQUEST}
+        with self.transaction(registration.number):
+            write_batch(self, registration, events, label_delay_s)
+
+    def waiting_labels(self, number: int) -> int:
+        """Return how many labels are of requests that nobody has reported yet."""
+        with self._lock, self.guarded():
+            rows = self.execute(
+                "SELECT COUNT(*) FROM requests WHERE experiment = ? AND unit IS NULL", (number,)
             )
-            waiting = self._load_waiting(number, time.time() - label_delay_s)
-            requests = {**waiting, **requests}
-            units = {*names.values(), *(row.unit for row in requests.values() if row.unit)}
-            fold = Fold(len(registration.epochs) - 1, self._load_users(number, units), requests)
-            fold.apply(pairs)
-            for key in waiting:
-                if not requests[key].matured:
-                    fold.mature(requests[key])
-            self._save(number, fold)
+        return int(rows[0][0])
 
     def snapshot(self, key: str) -> Snapshot:
         """Return what a report is made of.
@@ -309,89 +210,3 @@ class Store(ABC):
             event = dict(zip(names, row, strict=True))
             event["unit"] = bytes(event["unit"]).hex() if event["unit"] is not None else None
             yield event
-
-    # The parts of a write.
-
-    def _load_requests(self, number: int, keys: set[str | None]) -> dict[str, RequestRow]:
-        wanted = [key for key in keys if key is not None]
-        columns = ", ".join(("request", *REQUEST_COLUMNS))
-        rows: list[tuple[Any, ...]] = []
-        for chunk in chunks(wanted):
-            marks = ", ".join("?" * len(chunk))
-            rows += self.execute(
-                f"SELECT {columns} FROM requests WHERE experiment = ? AND request IN ({marks})",
-                (number, *chunk),
-            )
-        return {str(row[0]): request_of(row) for row in rows}
-
-    def _load_waiting(self, number: int, before: float) -> dict[str, RequestRow]:
-        rows = self.execute(
-            f"SELECT {', '.join(('request', *REQUEST_COLUMNS))} FROM requests "
-            "WHERE experiment = ? AND matured = 0 AND at < ? ORDER BY at LIMIT ?",
-            (number, before, MATURED_PER_BATCH),
-        )
-        return {str(row[0]): request_of(row) for row in rows}
-
-    def _load_users(self, number: int, units: set[bytes]) -> dict[UserKey, UserRow]:
-        columns = ", ".join(USER_COLUMNS)
-        known = self.execute(
-            "SELECT DISTINCT epoch, scope FROM sums WHERE experiment = ?", (number,)
-        )
-        users: dict[UserKey, UserRow] = {}
-        for epoch, scope in known:
-            for chunk in chunks(sorted(units)):
-                marks = ", ".join("?" * len(chunk))
-                for row in self.execute(
-                    f"SELECT unit, variant, at, {columns} FROM users "
-                    f"WHERE experiment = ? AND epoch = ? AND scope = ? AND unit IN ({marks})",
-                    (number, epoch, scope, *chunk),
-                ):
-                    users[epoch, scope, bytes(row[0])] = UserRow(row[1], row[2], list(row[3:]))
-        return users
-
-    def _save(self, number: int, fold: Fold) -> None:
-        self.execute_many(
-            SAVE_USER,
-            [
-                (number, *key, row.variant, row.at, *row.values)
-                for key, row in fold.users.items()
-                if row.new or row.before != tuple(row.values)
-            ],
-        )
-        self.execute_many(
-            SAVE_REQUEST,
-            [(number, key, *request_values(row)) for key, row in fold.requests.items()],
-        )
-        self.execute_many(
-            ADD_SUMS, [(number, *key, *sums) for key, sums in fold.sum_changes().items()]
-        )
-        self.execute_many(
-            ADD_BUCKET, [(number, *key, float(n)) for key, n in sorted(fold.buckets.items())]
-        )
-        self._save_samples(number, fold)
-        self.execute_many(
-            ADD_FACT, [(number, name, float(n)) for name, n in sorted(fold.facts.items())]
-        )
-        self.execute_many(
-            ADD_EVENT,
-            [event_row(number, epoch, unit, event) for epoch, unit, event in fold.logged],
-        )
-
-    def _save_samples(self, number: int, fold: Fold) -> None:
-        if not fold.samples:
-            return
-        counted = self.execute(
-            "SELECT name, value FROM facts WHERE experiment = ? AND name LIKE 'samples:%'",
-            (number,),
-        )
-        room = {
-            int(name.partition(":")[2]): SAMPLES_PER_ARM - int(value) for name, value in counted
-        }
-        kept = []
-        for variant, unit, latency in fold.samples:
-            left = room.setdefault(variant, SAMPLES_PER_ARM)
-            if left > 0:
-                room[variant] = left - 1
-                fold.facts[f"samples:{variant}"] += 1
-                kept.append((number, variant, unit, latency))
-        self.execute_many("INSERT INTO samples VALUES (?, ?, ?, ?)", kept)

@@ -88,20 +88,22 @@ class Fold:
             key = (epoch, scope, row.variant)
             if row.new:
                 new[key] += 1
-            values, before = row.values, row.before
             total = totals.get(key)
             if total is None:
                 total = totals[key] = [0.0] * (6 * len(METRIC_COLUMNS))
+            values, before = row.values, row.before
             for i in range(0, len(values), 2):
-                m, s, m0, s0 = values[i], values[i + 1], before[i], before[i + 1]
-                if m != m0 or s != s0:
-                    at = 3 * i
-                    total[at] += (m > 0) - (m0 > 0)
-                    total[at + 1] += s - s0
-                    total[at + 2] += m - m0
-                    total[at + 3] += s * s - s0 * s0
-                    total[at + 4] += s * m - s0 * m0
-                    total[at + 5] += m * m - m0 * m0
+                m, m0 = values[i], before[i]
+                if m == m0:  # every value adds one to the number of values
+                    continue
+                s, s0, at = values[i + 1], before[i + 1], 3 * i
+                if not m0:
+                    total[at] += 1.0
+                total[at + 1] += s - s0
+                total[at + 2] += m - m0
+                total[at + 3] += s * s - s0 * s0
+                total[at + 4] += s * m - s0 * m0
+                total[at + 5] += m * m - m0 * m0
         changes = {(*key, "users"): Sums(float(n)) for key, n in new.items()}
         for key, total in totals.items():
             for number, metric in enumerate(METRIC_COLUMNS):

@@ -52,9 +52,14 @@ class UserRow:
         self.values = values if values is not None else [0.0] * (2 * len(METRIC_COLUMNS))
         self.before = tuple(self.values)
 
-    def add(self, metric: int, value: float, count: float = 1.0) -> None:
+    @property
+    def changed(self) -> bool:
+        """Whether a value was added."""
+        return self.before != tuple(self.values)
+
+    def add(self, metric: int, value: float) -> None:
         """Add a value of one metric."""
-        self.values[2 * metric] += count
+        self.values[2 * metric] += 1.0
         self.values[2 * metric + 1] += value
 
 

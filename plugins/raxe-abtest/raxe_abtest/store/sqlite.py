@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 import sqlite3
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
+
+from raxe_core import RaxeError, atomic_write, locked
 
 from raxe_abtest.errors import StoreError
 from raxe_abtest.store.base import Store
@@ -62,20 +63,13 @@ class SqliteStore(Store):
         """
         path = self._path.with_name(f"{self._path.name}.secret")
         try:
-            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
-            temporary = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
-            descriptor = os.open(temporary, flags, 0o600)
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(secrets.token_bytes(32))
-                file.flush()
-                os.fsync(file.fileno())
-            try:
-                os.link(temporary, path)  # the first process wins, whole
-            except FileExistsError:
-                pass
-            finally:
-                temporary.unlink()
+            if not path.exists():
+                with locked(path):
+                    if not path.exists():
+                        atomic_write(path, secrets.token_bytes(32), mode=0o600)
             return path.read_bytes()
+        except RaxeError as error:
+            raise StoreError(str(error)) from error
         except OSError as error:
             raise StoreError(f"{path}: cannot be used: {error.strerror or error}.") from error
 
@@ -89,7 +83,8 @@ class SqliteStore(Store):
     def _connected(self) -> sqlite3.Connection:
         if self._connection is None:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            fresh = not self._path.exists()
+            if not self._path.exists():
+                self._path.touch(mode=0o600)  # SQLite makes the files beside it alike
             connection = sqlite3.connect(
                 self._path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
             )
@@ -97,9 +92,9 @@ class SqliteStore(Store):
                 connection.execute("PRAGMA journal_mode = WAL")
                 connection.execute("PRAGMA synchronous = FULL")
                 connection.execute("PRAGMA cache_size = -65536")
+                # Copying the log into the file less often writes a third less.
+                connection.execute("PRAGMA wal_autocheckpoint = 16384")
                 self._prepare(connection)
-                if fresh:
-                    self._path.chmod(0o600)
             except BaseException:
                 connection.close()
                 raise

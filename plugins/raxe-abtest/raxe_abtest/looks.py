@@ -5,22 +5,41 @@ from __future__ import annotations
 import time
 
 from raxe_abtest.comparison import arm_sums, compare, p95_of
-from raxe_abtest.config import Experiment, experiment_from
+from raxe_abtest.config import Experiment
+from raxe_abtest.errors import StoreError
+from raxe_abtest.evaluate import evaluate
 from raxe_abtest.guardrails import log_e_missing, log_e_srm
 from raxe_abtest.report import Report
 from raxe_abtest.statistics.quantile import cluster_icc
 from raxe_abtest.store.base import Store
 from raxe_abtest.store.records import Look, Snapshot
 
-__all__ = ["looks_of", "refresh_clustering", "rollback_reason"]
+__all__ = ["look", "rollback_reason"]
 
 GROWTH = 1.02  # a look is kept when there are 2 % more users, or stronger evidence
 CLUSTERING_GROWTH = 1.2
 
 
-def looks_of(report: Report, snapshot: Snapshot) -> list[Look]:
-    """Return the looks to keep."""
-    experiment = experiment_from(snapshot.registration.spec)
+def look(store: Store, experiment: Experiment, problem: str | None = None) -> Report:
+    """Evaluate the experiment, and keep what was seen where the store can be written.
+
+    Raises:
+        ExperimentError: the store has no such experiment.
+        StoreError: the store cannot be read.
+    """
+    snapshot = store.snapshot(experiment.key)
+    try:
+        snapshot = _refresh_clustering(store, snapshot)
+        report = evaluate(experiment, snapshot, problem)
+        found = _looks_of(experiment, report, snapshot)
+        if found:
+            store.add_looks(snapshot.registration.number, found)
+    except StoreError as error:
+        return evaluate(experiment, snapshot, str(error))
+    return report
+
+
+def _looks_of(experiment: Experiment, report: Report, snapshot: Snapshot) -> list[Look]:
     now, users = time.time(), float(report.users)
     found: list[Look] = []
     for number, item in enumerate(report.comparisons, start=1):
@@ -28,18 +47,19 @@ def looks_of(report: Report, snapshot: Snapshot) -> list[Look]:
         if finding.enough and finding.effect is not None:
             low, high = finding.interval or (None, None)
             effect = finding.effect.d
-            look = Look(now, item.treatment, item.metric, users, effect, low, high, finding.log_e)
-            found.append(look)
+            found.append(
+                Look(now, item.treatment, item.metric, users, effect, low, high, finding.log_e)
+            )
         missing = log_e_missing(experiment, snapshot, number)
         if missing:
             found.append(Look(now, item.treatment, "labelled", users, 0, None, None, missing))
     if users:
         srm = min(log_e_srm(snapshot), 1e6)
         found.append(Look(now, "srm", "users", users, 0, None, None, srm))
-    return [look for look in found if _worth_keeping(look, snapshot)]
+    return [one for one in found if _worth_keeping(one, snapshot)]
 
 
-def refresh_clustering(store: Store, snapshot: Snapshot) -> Snapshot:
+def _refresh_clustering(store: Store, snapshot: Snapshot) -> Snapshot:
     """Measure anew how alike one user's latencies are, once an arm has grown by a fifth."""
     facts: dict[str, float] = {}
     for variant in snapshot.histograms:
@@ -73,8 +93,8 @@ def rollback_reason(experiment: Experiment, report: Report) -> str | None:
     return None
 
 
-def _worth_keeping(look: Look, snapshot: Snapshot) -> bool:
-    peak = snapshot.peaks.get((look.comparison, look.metric))
+def _worth_keeping(seen: Look, snapshot: Snapshot) -> bool:
+    peak = snapshot.peaks.get((seen.comparison, seen.metric))
     if peak is None:
         return True
-    return look.users >= GROWTH * peak.users or look.log_e > peak.log_e + 1e-9
+    return seen.users >= GROWTH * peak.users or seen.log_e > peak.log_e + 1e-9

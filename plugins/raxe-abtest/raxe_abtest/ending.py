@@ -1,0 +1,28 @@
+"""The end of an experiment: in the store for every process, in the history for people."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from raxe_core import set_default
+
+from raxe_abtest.store.base import Store
+from raxe_abtest.store.records import Registration
+
+__all__ = ["end"]
+
+
+def end(
+    store: Store, registration: Registration, state: str, model_id: str, why: str, config: Path
+) -> None:
+    """Give everybody ``model_id``: ``state`` is stopped, promoted or rolled_back.
+
+    It becomes the default model, so that ``raxe models history`` shows it and ``raxe models
+    rollback`` undoes it. The store comes first: that is what reaches every process and host.
+
+    Raises:
+        StoreError: the store cannot be written; nothing has changed.
+        ConfigError: the configuration cannot be written; the experiment is over all the same.
+    """
+    store.set_state(registration.number, state, model_id, why)
+    set_default(model_id, config, f"A/B test {registration.key} {state}: {why}")
