@@ -11,24 +11,27 @@ __all__ = ["format_table"]
 
 def format_table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Return a boxed table, its columns as wide as their widest cell."""
-    widths = [max(map(display_width, column)) for column in zip(headers, *rows, strict=True)]
+    lines = [headers, *rows]
+    sizes = [[display_width(cell) for cell in cells] for cells in lines]
+    widths = [max(column) for column in zip(*sizes, strict=True)]
 
-    def line(cells: Sequence[str]) -> str:
+    def line(cells: Sequence[str], sizes: Sequence[int]) -> str:
         padded = (
-            cell + " " * (width - display_width(cell))
-            for cell, width in zip(cells, widths, strict=True)
+            cell + " " * (width - size)
+            for cell, size, width in zip(cells, sizes, widths, strict=True)
         )
         return "│ " + " │ ".join(padded) + " │"
 
     def rule(left: str, middle: str, right: str) -> str:
         return left + middle.join("─" * (width + 2) for width in widths) + right
 
+    head, *body = map(line, lines, sizes)
     return "\n".join(
         [
             rule("┌", "┬", "┐"),
-            line(headers),
+            head,
             rule("├", "┼", "┤"),
-            *map(line, rows),
+            *body,
             rule("└", "┴", "┘"),
         ]
     )

@@ -11,9 +11,11 @@ from typing import Any
 
 import jsonschema
 import pytest
+from tiny_model import write_bundle
 
 import raxe_core
 from conftest import RunRaxe
+from raxe_core import ModelRegistry
 from raxe_core.benchmark.child import Child, loaded_memory_mb
 from raxe_core.benchmark.fingerprint import fingerprint, machine_key
 from raxe_core.benchmark.histogram import MINIMUM_SAMPLES, Histogram
@@ -22,6 +24,7 @@ from raxe_core.benchmark.memory import memory_kb
 from raxe_core.benchmark.profile import measured_figures, profile_path, save_profile
 from raxe_core.benchmark.run import judge_pair
 from raxe_core.errors import ModelLoadError, UnknownModelError
+from raxe_core.evaluation.packed import unpack_times
 
 SCHEMA = Path(raxe_core.__file__).parent / "schemas" / "benchmark_report.schema.json"
 
@@ -128,6 +131,7 @@ def test_the_worker_says_what_is_wrong(dropped_in: Path) -> None:
         assert len(times["wall_us"]) == len(times["cpu_us"]) == 3
         assert child.ask("fit", words=["hello"], tokens=[8]) == {"8": 8}
         assert len(child.ask("open_loop", name="t", arrivals=[0.0, 0.001])) == 2
+        assert child.ask("threaded", name="t", threads=2, calls=3) > 0
         os.kill(child.pid, 9)
         with pytest.raises(ModelLoadError, match="ended with code -9"):
             child.ask("memory", stage="x")
@@ -157,6 +161,12 @@ def test_the_benchmark_reports_and_makes_a_profile(benchmarked: Any, dropped_in:
     assert row["latency"]["calls"] == 140
     assert row["latency"]["wall_ms"]["p95"] is not None
     assert row["latency"]["wall_ms"]["p99"] is None
+    samples = row["latency"]["samples"]
+    assert Histogram(unpack_times(samples["wall_us"], 140)).percentiles()["p95"] == (
+        1e3 * row["latency"]["wall_ms"]["p95"]
+    )
+    assert [found["threads"] for found in row["threads"]] == [1, 2, 4]
+    assert "Texts/sec by threads: 1: " in printed
     figures = measured_figures("v9.0_tiny", dropped_in)
     kind = "cpu_ms" if report["environment"]["contended"] else "wall_ms"
     assert figures["p95_latency_ms"] == row["latency"][kind]["p95"]
@@ -179,3 +189,35 @@ def test_the_self_check_reports_both_runs(dropped_in: Path, raxe: RunRaxe) -> No
     assert result.exit_code == (0 if report["passed"] else 1)
     assert report["rounds"] == 20
     assert report["same"]["cpu"]["ratio"] > 0
+
+
+def test_what_was_measured_here_goes_before_claims_and_is_marked(home: Path, raxe: RunRaxe) -> None:
+    bundles = {}
+    for model_id, claimed in (("v9.0_boasts", 1.0), ("v9.1_modest", 9.0)):
+        version, _, variant = model_id.partition("_")
+        metadata = {
+            "model_id": model_id,
+            "name": f"Tiny {variant}",
+            "version": f"{version.lstrip('v')}.0",
+            "variant": variant,
+            "requirements": {"runtime": "onnx"},
+            "performance": {"p95_latency_ms": claimed},
+            "status": "active",
+        }
+        bundles[model_id] = write_bundle(home / "models", model_id, metadata=metadata)
+    assert ModelRegistry().get_best_model("latency").model_id == "v9.0_boasts"
+    assert raxe("models", "list").stdout.count("●") == 1, "the legend alone"
+    measured = {"v9.0_boasts": 8.0, "v9.1_modest": 4.0}
+    save_profile(
+        {name: (bundles[name], {"p95_latency_ms": ms}) for name, ms in measured.items()},
+        "2026-01-01",
+    )
+    assert ModelRegistry().get_best_model("latency").model_id == "v9.1_modest"
+    listed = raxe("models", "list").stdout
+    assert "4.0ms" in listed
+    assert listed.count("●") == 3
+    shown = raxe("models", "info", "v9.0_boasts").stdout
+    assert "8.0ms" in shown
+    assert "measured on this machine" in shown
+    found = json.loads(raxe("models", "info", "v9.0_boasts", "--json").stdout)
+    assert found["measured"] == {"p95_latency_ms": 8.0}

@@ -8,16 +8,20 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tiny_model import write_bundle
 
 from conftest import RunRaxe
-from raxe_core import ModelRegistry
+from raxe_core import ModelRegistry, judging
 from raxe_core.config import load_config
+from raxe_core.detector import Detector
 from raxe_core.evaluation import sharded
 from raxe_core.evaluation.batches import plan_batches
+from raxe_core.evaluation.sharded import judge
 from raxe_core.evaluation.stream import PromptStream
 
 ROWS = [
@@ -159,17 +163,31 @@ def test_the_output_is_the_same_however_it_was_made(
 
 SLOW = """
 import sys, time
-from raxe_core.evaluation import sharded
+from raxe_core import judging
 from raxe_core.cli.main import main
+from raxe_core.evaluation import sharded
 sharded.SHARD = 10
-judge = sharded.judge
+judge = judging.judge
 def slow(*arguments):
-    time.sleep(0.2)
+    time.sleep(0.1)
     return judge(*arguments)
-import raxe_core.cli.models_test as command
-command.judge = slow
+judging.judge = slow
 main(sys.argv[1:])
 """
+
+
+def killed_after_three_shards(output: Path, arguments: list[str]) -> None:
+    """Run a command that writes ``output``, and kill it when it has judged three shards."""
+    command = [sys.executable, "-c", SLOW, *arguments, "--output", str(output)]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    partial = output.with_name(f"{output.name}.partial")
+    deadline = time.monotonic() + 60
+    while len(list(partial.glob("0*.jsonl"))) < 3 and time.monotonic() < deadline:
+        time.sleep(0.02)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    assert not output.exists()
+    assert 3 <= len(list(partial.glob("0*.jsonl"))) < 12
 
 
 def test_a_killed_run_resumes_to_the_same_bytes(
@@ -180,26 +198,50 @@ def test_a_killed_run_resumes_to_the_same_bytes(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     output, whole = tmp_path / "scores.jsonl", tmp_path / "whole.jsonl"
-    arguments = ["models", "test", "v9.0_tiny", "--prompts", str(prompts), "--output"]
-    command = [sys.executable, "-c", SLOW, *arguments, str(output)]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-    partial = tmp_path / "scores.jsonl.partial"
-    deadline = time.monotonic() + 60
-    while len(list(partial.glob("0*.jsonl"))) < 3 and time.monotonic() < deadline:
-        time.sleep(0.02)
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
-    assert not output.exists()
-    done = {path.name: path.stat().st_mtime_ns for path in partial.glob("0*.jsonl")}
-    assert 3 <= len(done) < 12
+    arguments = ["models", "test", "v9.0_tiny", "--prompts", str(prompts)]
+    killed_after_three_shards(output, arguments)
     monkeypatch.setattr(sharded, "SHARD", 10)
-    first = next(iter(sorted(done)))
-    kept = (partial / first).read_bytes()
-    result = raxe(*arguments, str(output), "--resume")
+    result = raxe(*arguments, "--output", str(output), "--resume")
     assert result.exit_code == 0, result.stderr
-    assert raxe(*arguments, str(whole)).exit_code == 0
+    assert raxe(*arguments, "--output", str(whole)).exit_code == 0
     assert output.read_bytes() == whole.read_bytes()
-    assert kept.count(b"\n") == 11
+
+
+def test_a_killed_comparison_resumes_to_the_same_judgements(
+    two: tuple[str, str],
+    raxe: RunRaxe,
+    prompts: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    output, whole = tmp_path / "resumed.json", tmp_path / "whole.json"
+    arguments = ["models", "compare", *two, "--prompts", str(prompts)]
+    killed_after_three_shards(output, arguments)
+    monkeypatch.setattr(sharded, "SHARD", 10)
+    judged = []
+
+    def counted(detector: Detector, texts: Sequence[str], batch_tokens: int) -> sharded.Verdicts:
+        judged.append(len(texts))
+        return judge(detector, texts, batch_tokens)
+
+    monkeypatch.setattr(judging, "judge", counted)
+    result = raxe(*arguments, "--output", str(output), "--resume")
+    assert result.exit_code == 0, result.stderr
+    assert 0 < sum(judged) <= 2 * 90, "finished shards were judged again"
+    assert not list(tmp_path.glob("*.partial"))
+    assert raxe(*arguments, "--workers", "2", "--output", str(whole)).exit_code == 0
+    resumed, uninterrupted = (
+        [timeless(row) for row in json.loads(path.read_text())["models"]]
+        for path in (output, whole)
+    )
+    assert resumed == uninterrupted
+
+
+def timeless(row: dict[str, Any]) -> str:
+    """Return what a model's row holds of its judgements, as bytes would be compared."""
+    del row["judgements"]["times_ms"]
+    names = ("judgements", "intervals", "tp", "fp", "roc_auc", "recall_at_1pct_fpr", "family_f1")
+    return json.dumps({name: row[name] for name in names})
 
 
 def test_another_runs_part_is_not_resumed(

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import random
+import re
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from typing import Any
@@ -35,8 +36,15 @@ from raxe_core.evaluation.gates import (
     restored,
 )
 from raxe_core.evaluation.judgements import Judgements
+from raxe_core.evaluation.metrics import percentile
 from raxe_core.evaluation.packed import pack_bits, pack_scores, unpack_bits, unpack_scores
-from raxe_core.evaluation.pairs import auc_difference, decision_cells, f1_difference
+from raxe_core.evaluation.pairs import (
+    auc_difference,
+    decision_cells,
+    f1_difference,
+    ratio_report,
+    time_difference,
+)
 from raxe_core.evaluation.prompts import Prompt
 from raxe_core.metadata import ModelMetadata
 from raxe_core.model import Model
@@ -95,6 +103,7 @@ def test_twins_are_not_told_apart() -> None:
     reason = report["recommendation"]["reason"]
     assert report["recommendation"]["significant"] is False
     assert "No significant difference between" in reason
+    assert "no significant difference" in render_table(report)
     assert report["pairs"][0]["latency"]["verdict"] == "equivalent"
     assert report["pairs"][0]["accuracy"]["equivalence"]["equivalent"] is True
 
@@ -108,6 +117,7 @@ def test_the_faster_of_equals_is_named_and_marked() -> None:
     assert fast["marks"]["winner"] == "⭐ Best"
     assert slow["pareto"]["dominated_by"] == "fast"
     assert fast["pareto"]["on_front"] is True
+    assert re.search(r"slow is dominated by fast with \d+% confidence", render_table(report))
 
 
 def test_constraints_rule_out_and_say_why() -> None:
@@ -148,7 +158,10 @@ def test_a_paired_bootstrap_is_blind_to_nothing() -> None:
         (0.35, "f1=5%", 1),
         (0.35, "false_negative_rate=0.01", 1),
         (0.11, "recall=0.01", 3),
-        (0.1, "precision=0.1", 3),
+        (0.1, "precision=0.1", 0),
+        (0.35, "precision=0.01", 1),
+        (0.1, "recall_at_1pct_fpr=1", 0),
+        (0.1, "recall_at_1pct_fpr=0.01", 3),
         (0.1, "memory_mb=0,size_mb=1%", 0),
     ],
 )
@@ -173,6 +186,28 @@ def test_latency_is_gated_on_the_same_machine_only(ms: float, same: bool, verdic
     assert check.verdict == verdict
 
 
+def test_latency_is_compared_prompt_by_prompt() -> None:
+    """Prompts differ twentyfold in time, and 10 % on each of them is found all the same."""
+    generator = random.Random(2)
+    before = [generator.uniform(1, 20) for _ in range(640)]
+    now = [1.1 * ms * generator.uniform(0.98, 1.02) for ms in before]
+    for share in (0.5, 0.95):
+        slower, same = (time_difference(before, times, share) for times in (now, before))
+        assert slower is not None
+        assert same is not None
+        assert 0 < slower["interval"][0] <= slower["difference"] <= slower["interval"][1]
+        assert same["interval"] == [0.0, 0.0]
+    assert time_difference(before[:300], now[:300], 0.5) is None
+
+
+def test_a_resampled_quantile_is_that_of_the_drawn_blocks() -> None:
+    values = [random.Random(n).random() for n in range(64)]
+    generator = random.Random(bootstrap.SEED)
+    for found in bootstrap.block_quantiles(values, 8, 0.9)[:5]:
+        drawn = [values[8 * i + k] for i in generator.choices(range(8), k=8) for k in range(8)]
+        assert found == percentile(sorted(drawn), 90)
+
+
 def test_floors_are_decided_by_intervals() -> None:
     figures = figures_of(compared(contender("a", 0.1, 10)).report["models"][0])
     limits = parse_limits("accuracy=0.5,recall=0.99,false_positive_rate=30%,f1=0.9")
@@ -181,6 +216,22 @@ def test_floors_are_decided_by_intervals() -> None:
     assert verdicts["recall"] == "failed"
     assert verdicts["false_positive_rate"] == "passed"
     assert verdicts["f1"] == "inconclusive"
+
+
+def test_a_floor_of_recall_at_fpr_is_decided_by_its_interval() -> None:
+    figures = figures_of(compared(contender("a", 0.1, 10)).report["models"][0])
+    (check,) = check_floors("a", figures, parse_limits("recall_at_1pct_fpr=0.01"))
+    assert (check.verdict, figures["recall_at_1pct_fpr"].low) == ("inconclusive", 0.0)
+
+
+@pytest.mark.parametrize(
+    ("ratio", "verdict"),
+    [(1.0, "equivalent"), (1.02, "equivalent"), (1.1, "slower"), (0.9, "faster")],
+)
+def test_a_difference_of_speed_is_one_beyond_the_margin(ratio: float, verdict: str) -> None:
+    noise = [ratio * (1 + (number % 11 - 5) / 1_000) for number in range(99)]
+    assert ratio_report(noise)["verdict"] == verdict
+    assert ratio_report(noise[:3])["verdict"] == "inconclusive"
 
 
 def test_limits_are_read_strictly() -> None:

@@ -18,6 +18,7 @@ from raxe_core.evaluation.bootstrap import (
     count_acceleration,
     count_distribution,
     jackknife_acceleration,
+    one_each,
     two_sided_p,
 )
 from raxe_core.evaluation.metrics import Confusion, recall_at_fpr, roc_auc
@@ -138,7 +139,7 @@ def test_bca_is_that_of_scipy_on_the_same_resamples(seed: int) -> None:
     stats = pytest.importorskip("scipy.stats")
     data = np.random.default_rng(seed).exponential(size=40)
     result = stats.bootstrap((data,), np.mean, n_resamples=999, method="BCa", rng=seed)
-    left_out = [(1, float(np.mean(np.delete(data, i)))) for i in range(40)]
+    left_out = one_each([float(np.mean(np.delete(data, i))) for i in range(40)])
     found = bca(
         float(data.mean()), list(result.bootstrap_distribution), jackknife_acceleration([left_out])
     )
@@ -151,8 +152,9 @@ def test_acceleration_of_counts_is_that_of_the_observations() -> None:
     single = []
     for cell, number in enumerate(cells):
         fewer = [count - (i == cell) for i, count in enumerate(cells)]
-        single += [(1, f1(fewer))] * number
-    assert count_acceleration(cells, f1) == pytest.approx(jackknife_acceleration([single]))
+        single += [f1(fewer)] * number
+    found = jackknife_acceleration([one_each(single)])
+    assert count_acceleration(cells, f1) == pytest.approx(found)
 
 
 @pytest.mark.parametrize(("n", "share"), [(20, 0.1), (40, 0.5), (1000, 0.3), (1000, 0.995)])
@@ -212,8 +214,8 @@ def test_acceleration_of_the_auc_is_that_of_leaving_one_out() -> None:
                 rest = [j for j in range(60) if j != i]
                 value = roc_auc([labels[j] for j in rest], [scores[j] for j in rest])
                 assert value is not None
-                values.append((1, value))
-        groups.append(values)
+                values.append(value)
+        groups.append(one_each(values))
     found = Ranks.of(labels, scores).acceleration()
     assert found == exact(jackknife_acceleration(groups))
 

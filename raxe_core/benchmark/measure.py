@@ -12,7 +12,7 @@ import attrs
 
 from raxe_core.benchmark.child import Child
 
-__all__ = ["Plan", "Sampled", "measure_grid", "measure_rounds", "open_loop", "warm_up"]
+__all__ = ["BLOCK", "Plan", "Sampled", "measure_grid", "measure_rounds", "warm_up"]
 
 BLOCK = 10
 MIN_BLOCKS, MAX_BLOCKS = 3, 50
@@ -23,7 +23,10 @@ Progress = Callable[[Iterable[int], str], Iterable[int]]
 
 @attrs.frozen
 class Plan:
-    """What to measure: ``iterations`` single calls per model, and a grid of tokens by batch."""
+    """What to measure: ``iterations`` single calls per model, and a grid of tokens by batch.
+
+    ``latency_bound_ms`` bounds the P95 for the highest rate; None is twice that of single calls.
+    """
 
     iterations: int = 1_000
     tokens: tuple[int, ...] = (16, 64, 128, 256)
@@ -31,6 +34,7 @@ class Plan:
     threads: int = 1
     config: Path | None = None
     seed: int = 0
+    latency_bound_ms: float | None = None
 
 
 @attrs.define
@@ -113,17 +117,6 @@ def measure_grid(
         ]
         for index in range(len(children))
     ]
-
-
-def open_loop(child: Child, rate: float, calls: int, seed: int) -> list[float]:
-    """Return latencies (us) under Poisson arrivals of ``rate`` per second, from the schedule."""
-    generator = random.Random(seed)  # noqa: S311
-    arrivals, now = [], 0.0
-    for _ in range(calls):
-        now += generator.expovariate(rate)
-        arrivals.append(now)
-    found: list[float] = child.ask("open_loop", name="mix", arrivals=arrivals)
-    return found
 
 
 def _per_text(pairs: Sequence[tuple[float, float]], which: int, batch: int) -> float:

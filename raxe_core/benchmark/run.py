@@ -12,28 +12,28 @@ from pathlib import Path
 from typing import Any
 
 from raxe_core._version import __version__
+from raxe_core.benchmark import scenarios
 from raxe_core.benchmark.child import Child
 from raxe_core.benchmark.fingerprint import busy_seconds, fingerprint
 from raxe_core.benchmark.histogram import Histogram
 from raxe_core.benchmark.measure import (
+    BLOCK,
     Plan,
     Progress,
     Sampled,
     measure_grid,
     measure_rounds,
-    open_loop,
     warm_up,
 )
 from raxe_core.errors import RaxeError
 from raxe_core.evaluation.datasets import standard_dataset
+from raxe_core.evaluation.packed import pack_times
 from raxe_core.evaluation.pairs import ratio_report
 from raxe_core.evaluation.statistics import quantile_interval
 
 __all__ = ["CONTENDED_CORES", "figures_of", "judge_pair", "load", "run_benchmark", "start"]
 
 CONTENDED_CORES = 0.2
-OPEN_LOOP_CALLS = 200
-OPEN_LOOP_LOAD = 0.5
 _WORDS = [
     "the",
     "museum",
@@ -94,6 +94,7 @@ def run_benchmark(model_ids: Sequence[str], plan: Plan, progress: Progress) -> d
             "batches": list(plan.batches),
             "threads": plan.threads,
             "seed": plan.seed,
+            "latency_bound_ms": plan.latency_bound_ms,
             "texts": "standard",
         },
         "models": rows,
@@ -188,8 +189,11 @@ def _measure(
         row["wall_throughput_per_sec"] = 1e6 * len(found.wall) / sum(found.wall)
         row["cpu_throughput_per_sec"] = 1e6 * len(found.cpu) / max(sum(found.cpu), 1)
         row["throughput_per_sec"] = row["wall_throughput_per_sec"]
-        row["offline"] = _offline(child, plan)
-        row["open_loop"] = _open_loop(child, row["throughput_per_sec"], plan)
+        rate, p95_ms = row["throughput_per_sec"], row["latency"]["wall_ms"]["p95"]
+        row["offline"] = scenarios.offline(child, plan)
+        row["open_loop"] = scenarios.open_loop(child, rate, plan)
+        row["highest_rate"] = scenarios.highest_rate(child, rate, p95_ms, plan)
+        row["threads"] = scenarios.threads(child)
         row["memory_kb"]["grid"] = child.ask("memory", stage="grid")["grid"]
         held = row["memory_kb"].get("first", {}).get("pss")
         row["memory_mb"] = None if held is None else held * 1024 / 1e6
@@ -211,24 +215,12 @@ def _latency(found: Sampled) -> dict[str, Any]:
         "intervals_ms": {name: e and [e.low / 1e3, e.high / 1e3] for name, e in intervals.items()},
         "wall_us_histogram": wall.as_json(),
         "cpu_us_histogram": cpu.as_json(),
+        "samples": {
+            "calls_per_round": BLOCK,
+            "wall_us": pack_times(found.wall),
+            "cpu_us": pack_times(found.cpu),
+        },
     }
-
-
-def _offline(child: Child, plan: Plan) -> dict[str, Any]:
-    """All texts at once: the largest batch of the plan, as many as 96 texts."""
-    batch = max(plan.batches)
-    found = child.ask("time", name="mix", batch=batch, calls=max(1, 96 // batch))
-    texts = batch * len(found["wall_us"])
-    return {"batch": batch, "texts_per_sec": 1e6 * texts / sum(found["wall_us"])}
-
-
-def _open_loop(child: Child, throughput: float, plan: Plan) -> dict[str, Any]:
-    """Poisson arrivals at half of what a closed loop manages."""
-    rate = throughput * OPEN_LOOP_LOAD
-    latencies = open_loop(child, rate, min(OPEN_LOOP_CALLS, plan.iterations), plan.seed)
-    shown = Histogram(latencies).percentiles()
-    values = {f"{name}_ms": x and x / 1e3 for name, x in shown.items()}
-    return {"rate_per_sec": rate, "calls": len(latencies), **values}
 
 
 def _pair(first: dict[str, Any], second: dict[str, Any], contended: bool) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO, Any
 
@@ -128,6 +129,19 @@ class Worker:
             analyze(texts[number % len(texts)])
             latencies.append((time.perf_counter() - start - arrival) * 1e6)
         return latencies
+
+    def threaded(self, name: str, threads: int, calls: int) -> float:
+        """Judge texts in several threads at once, so many calls in each; return the seconds."""
+        texts, analyze = self._texts[name], self._detector.analyze
+
+        def run(first: int) -> None:
+            for number in range(first, threads * calls, threads):
+                analyze(texts[number % len(texts)])
+
+        with ThreadPoolExecutor(threads) as pool:
+            started = time.perf_counter()
+            list(pool.map(run, range(threads)))
+            return time.perf_counter() - started
 
     def memory(self, stage: str) -> Any:
         """Return the memory of every stage so far, this one included, in KiB."""

@@ -104,6 +104,10 @@ def _benchmarked(row: Report) -> Iterator[Row]:
         yield Row(model_id, name, row[name])
     for name, value in row["cold_ms"].items():
         yield Row(model_id, f"cold_{name}_ms", value)
+    if row.get("highest_rate"):
+        yield Row(model_id, "highest_rate_per_sec", row["highest_rate"]["rate_per_sec"])
+    for found in row.get("threads", ()):
+        yield Row(model_id, f"{found['threads']}_threads_per_sec", found["texts_per_sec"])
     for cell in row["grid"]:
         name = f"{cell['tokens']}_tokens_batch_{cell['batch']}_ms_per_text"
         yield Row(model_id, name, cell["wall_ms_per_text"])

@@ -102,7 +102,7 @@ def _quality(row: Report) -> list[str]:
         _with_interval(row, "recall"),
         _with_interval(row, "false_positive_rate"),
         "n/a" if auc is None else f"{auc:.3f}{_between(row['intervals']['roc_auc'], '.3f')}",
-        _percent(row["recall_at_1pct_fpr"]),
+        _with_interval(row, "recall_at_1pct_fpr"),
     ]
 
 
@@ -184,6 +184,13 @@ def _benchmarked(row: Report) -> Iterator[str]:
     loop = row.get("open_loop")
     if loop and loop["p95_ms"] is not None:
         yield f"Open loop at {loop['rate_per_sec']:.1f}/s: P95 {loop['p95_ms']:.1f}ms"
+    highest = row.get("highest_rate")
+    if highest:
+        rate = "none" if highest["rate_per_sec"] is None else f"{highest['rate_per_sec']:.1f}/s"
+        yield f"Highest rate with P95 below {highest['p95_bound_ms']:.1f}ms: {rate}"
+    shown = ", ".join(f"{t['threads']}: {t['texts_per_sec']:.1f}" for t in row.get("threads", ()))
+    if shown:
+        yield f"Texts/sec by threads: {shown}"
 
 
 def _gate(report: Report) -> Iterator[str]:

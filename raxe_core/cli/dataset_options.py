@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
 from raxe_core.errors import UsageError
+from raxe_core.evaluation.datasets import prompt_stream, standard_paths
 from raxe_core.evaluation.prompts import FIELDS
+from raxe_core.evaluation.sharded import Partial
+from raxe_core.evaluation.stream import STDIN, PromptStream
 from raxe_core.files import atomic_write
+from raxe_core.judging import run_key
+from raxe_core.model import Model
+from raxe_core.registry import ModelRegistry
 
 __all__ = [
-    "columns_of",
+    "count_progress",
+    "partial_of",
     "prompt_options",
     "report_options",
+    "run_options",
     "show_progress",
+    "stream_of",
     "wants_details",
     "write_report",
 ]
@@ -54,12 +64,38 @@ def prompt_options(command: _F) -> _F:
     )(command)
 
 
-def columns_of(pairs: Iterable[str]) -> dict[str, str]:
-    """Read ``text=body`` pairs.
+def stream_of(options: Mapping[str, Any]) -> PromptStream:
+    """Return the prompts that :func:`prompt_options` name.
 
     Raises:
-        UsageError: one is no pair, or names no field.
+        UsageError: a column is no pair, or names no field.
     """
+    columns = _columns(options["columns"])
+    return prompt_stream(options["paths"], options["label"], columns, options["strict"])
+
+
+def partial_of(
+    registry: ModelRegistry, models: Sequence[Model], options: Mapping[str, Any], rows: bool
+) -> Partial | None:
+    """Return the unfinished shards of ``--output``; None without one.
+
+    Raises:
+        UsageError: ``--resume`` without an output, with standard input, or of another run.
+    """
+    paths, output, resume = options["paths"], options["output"], options["resume"]
+    if output is None:
+        if resume:
+            raise UsageError("--resume goes on with an --output; name it.")
+        return None
+    files = [path for path in paths or standard_paths() if path != STDIN]
+    if resume and STDIN in paths:
+        raise UsageError("Standard input cannot be resumed. Save it to a file first.")
+    names = ("label", "columns", "strict", "batch_tokens")
+    chosen = {name: options.get(name) for name in names}
+    return Partial(output, run_key(registry, models, files, chosen), resume, rows)
+
+
+def _columns(pairs: Iterable[str]) -> dict[str, str]:
     columns = {}
     for pair in pairs:
         field, equals, name = pair.partition("=")
@@ -68,6 +104,23 @@ def columns_of(pairs: Iterable[str]) -> dict[str, str]:
             raise UsageError(f"{pair[:80]!r} is no FIELD=NAME; fields are {known}.")
         columns[field] = name
     return columns
+
+
+def run_options(command: _F) -> _F:
+    """Add ``--threads``, ``--workers`` and ``--resume``."""
+    command = click.option(
+        "--resume", is_flag=True, help="Go on with an interrupted run of the same --output."
+    )(command)
+    command = click.option(
+        "--workers",
+        type=click.IntRange(1, 256),
+        default=1,
+        show_default=True,
+        help="Judge in so many processes; times are then those of a busy machine.",
+    )(command)
+    return click.option("--threads", type=click.IntRange(1, 256), default=1, show_default=True)(
+        command
+    )
 
 
 def report_options(command: _F) -> _F:
@@ -101,6 +154,22 @@ def show_progress(items: Iterable[_T], label: str = "") -> Iterator[_T]:
     )
     with bar as shown:
         yield from shown
+
+
+@contextlib.contextmanager
+def count_progress() -> Iterator[Callable[[int], None]]:
+    """Count the judged prompts on stderr, where it is a terminal; their number is not known."""
+    done = 0
+
+    def advance(prompts: int) -> None:
+        nonlocal done
+        done += prompts
+        if sys.stderr.isatty():
+            click.echo(f"\r{done:,} prompts judged", nl=False, err=True)
+
+    yield advance
+    if sys.stderr.isatty():
+        click.echo("", err=True)
 
 
 def write_report(text: str, path: Path) -> None:

@@ -17,7 +17,7 @@ from raxe_core.cli.dataset_options import report_options, show_progress, write_r
 from raxe_core.cli.model_argument import MODEL
 from raxe_core.cli.output import echo_json, warn, warn_of_problems
 from raxe_core.config import load_config
-from raxe_core.errors import NoModelError, UsageError
+from raxe_core.errors import ConfigError, NoModelError, UsageError
 from raxe_core.registry import ModelRegistry
 from raxe_core.safe_text import safe_text
 
@@ -44,6 +44,14 @@ def _numbers(_: click.Context, __: click.Parameter, value: str) -> tuple[int, ..
 @click.option("--tokens", default="16,64,128,256", show_default=True, callback=_numbers)
 @click.option("--batches", default="1,8,32", show_default=True, callback=_numbers)
 @click.option("--threads", type=click.IntRange(1, 256), default=1, show_default=True)
+@click.option(
+    "--latency-bound",
+    "latency_bound_ms",
+    type=click.FloatRange(0, min_open=True),
+    metavar="MS",
+    help="The P95 that the highest rate of random arrivals keeps. By default twice that of single "
+    "calls.",
+)
 @click.option("--output", type=click.Path(path_type=Path), help="The report's path.")
 @click.option(
     "--self-check",
@@ -80,7 +88,7 @@ def benchmark(
     Examples:
       raxe models benchmark
       raxe models benchmark v1.0_onnx_int8 --iterations 200 --tokens 16,64 --batches 1
-      raxe models benchmark v1.0_onnx_int8 --self-check --iterations 240
+      raxe models benchmark v1.0_onnx_int8 --self-check --iterations 480
     """
     registry = ModelRegistry(load_config(config_path))
     names = list(model_ids) or [m.model_id for m in registry.usable_models() if _active(m)]
@@ -137,7 +145,7 @@ def _save(registry: ModelRegistry, report: dict[str, Any]) -> None:
     }
     try:
         save_profile(measured, report["created"])
-    except OSError as error:
+    except (ConfigError, OSError) as error:
         warn(f"this machine's profile was not saved: {error}")
 
 

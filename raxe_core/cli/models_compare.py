@@ -10,20 +10,21 @@ import click
 
 from raxe_core.benchmark.fingerprint import machine_key
 from raxe_core.cli.dataset_options import (
-    columns_of,
+    count_progress,
+    partial_of,
     prompt_options,
     report_options,
-    show_progress,
+    run_options,
+    stream_of,
     wants_details,
     write_report,
 )
 from raxe_core.cli.model_argument import MODEL
 from raxe_core.cli.output import warn, warn_of_problems
-from raxe_core.comparing import run_comparison
+from raxe_core.comparing import RunOptions, distinct_models, run_comparison
 from raxe_core.config import load_config
 from raxe_core.constraints import parse_constraints
 from raxe_core.errors import UsageError
-from raxe_core.evaluation.datasets import Dataset, read_dataset, standard_dataset
 from raxe_core.evaluation.gates import (
     Check,
     check_regressions,
@@ -61,7 +62,7 @@ MAX_REPORT_BYTES = 1 << 30
     metavar="LIMITS",
     help="By how much each metric may be worse than the baseline: recall=0.01,p95_latency_ms=5%.",
 )
-@click.option("--threads", type=click.IntRange(1, 256), default=1, show_default=True)
+@run_options
 @click.option(
     "--output", type=click.Path(path_type=Path), help="Write the report as JSON to this file."
 )
@@ -72,8 +73,6 @@ def compare(
     /,
     *,
     model_ids: tuple[str, ...],
-    paths: tuple[Path, ...],
-    label: str | None,
     constraints: tuple[str, ...],
     as_json: bool,
     reporter: str,
@@ -101,36 +100,26 @@ def compare(
     limits = parse_constraints(constraints)
     registry = ModelRegistry(load_config(config_path))
     render = registry.host.reporter("json" if as_json else reporter).render
-    dataset = _dataset(paths, label, options)
-    comparison = run_comparison(
-        registry,
-        model_ids,
-        dataset,
-        options["criteria"],
-        limits,
-        options["threads"],
-        show_progress,
-        detailed=not as_json and wants_details(reporter),
-    )
+    models = distinct_models(registry, model_ids)
+    stream, partial = stream_of(options), partial_of(registry, models, options, rows=False)
+    with count_progress() as advance:
+        detailed = not as_json and wants_details(reporter)
+        run = RunOptions(options["threads"], options["workers"], partial, advance, detailed)
+        comparison = run_comparison(registry, models, stream, options["criteria"], limits, run)
+    for note in stream.notes:
+        warn(f"skipped: {note}")
     report = dict(comparison.report)
     checks = _gate(gate, report) if gate else []
     if options["output"] is not None:
         write_report(json.dumps(report, indent=2, allow_nan=False) + "\n", options["output"])
+    if partial is not None:
+        partial.discard()
     click.echo(render(report))
     warn_of_problems(registry.host)
     code = exit_code(checks)
     if constraints and comparison.recommended is None:
         code = 1
     raise SystemExit(code)
-
-
-def _dataset(paths: tuple[Path, ...], label: str | None, options: dict[str, Any]) -> Dataset:
-    if not paths:
-        return standard_dataset()
-    dataset = read_dataset(paths, label, columns_of(options["columns"]), options["strict"])
-    if dataset.skipped:
-        warn(f"{dataset.skipped} malformed rows were skipped; --strict stops at the first")
-    return dataset
 
 
 def _gate_options(options: dict[str, Any]) -> tuple[Any, Any, Any] | None:

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from array import array
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 
-from raxe_core.cli.dataset_options import columns_of, prompt_options, show_progress
+from raxe_core.cli.dataset_options import count_progress, prompt_options, stream_of
 from raxe_core.cli.model_argument import MODEL
-from raxe_core.cli.output import echo_json, percent, short_path
+from raxe_core.cli.output import echo_json, percent, short_path, warn
 from raxe_core.config import load_config
 from raxe_core.defaults import change_setting
+from raxe_core.detector import Detector
 from raxe_core.errors import UsageError
-from raxe_core.evaluation.datasets import Dataset, Prompt, read_dataset, standard_dataset
 from raxe_core.evaluation.metrics import Confusion, threshold_at_fpr
+from raxe_core.evaluation.prompts import Prompt
 from raxe_core.evaluation.statistics import wilson
 from raxe_core.model import RuntimeOptions
 from raxe_core.registry import ModelRegistry
@@ -59,15 +61,15 @@ def threshold(
     config = load_config(config_path)
     registry = ModelRegistry(config)
     model_id = registry.get_model(model_id).model_id
-    dataset = _dataset(options)
+    stream = stream_of(options)
     with_own = registry.create_detector(model_id, RuntimeOptions())
     try:
-        judged = [
-            (prompt, with_own.analyze(prompt.text)) for prompt in show_progress(dataset.prompts)
-        ]
+        halves, before = _judged(with_own, stream)
     finally:
         with_own.close()
-    report = _tuned(judged, max_fpr)
+    for note in stream.notes:
+        warn(f"skipped: {note}")
+    report = _tuned(*halves, before, max_fpr)
     report = {"model_id": model_id, **report, "stored_in": None if dry_run else str(config.path)}
     if not dry_run:
         change_setting(f"l2_model.thresholds.{model_id}", report["threshold"], config.path)
@@ -80,31 +82,47 @@ def threshold(
         click.echo(f"Stored in {short_path(config.path)}; every use of this model applies it.")
 
 
-def _tuned(judged: list[Any], max_fpr: float) -> dict[str, Any]:
+class _Half(NamedTuple):
+    """One half of the prompts: labels and scores."""
+
+    labels: bytearray
+    scores: array[float]
+
+
+def _judged(detector: Detector, prompts: Iterable[Prompt]) -> tuple[tuple[_Half, _Half], float]:
+    """Judge the prompts; return both halves, and the threshold of now."""
+    halves = (_Half(bytearray(), array("d")), _Half(bytearray(), array("d")))
+    before = 0.0
+    with count_progress() as advance:
+        for prompt in prompts:
+            result = detector.analyze(prompt.text)
+            half, before = halves[_half(prompt)], result.threshold
+            half.labels.append(prompt.is_threat)
+            half.scores.append(result.score)
+            advance(1)
+    return halves, before
+
+
+def _tuned(tuned: _Half, told: _Half, before: float, max_fpr: float) -> dict[str, Any]:
     """Choose the threshold on one half of the judged prompts, and report on the other.
 
     Raises:
         UsageError: there are too few benign prompts for this false positive rate.
     """
-    halves: tuple[list[Any], list[Any]] = ([], [])
-    for prompt, result in judged:
-        halves[_half(prompt)].append((prompt.is_threat, result.score))
-    tuned, told = halves
-    labels, scores = [label for label, _ in tuned], [score for _, score in tuned]
-    value = threshold_at_fpr(labels, scores, max_fpr)
-    needed = 1 / max_fpr
-    if value is None or labels.count(False) < needed:
+    value = threshold_at_fpr(tuned.labels, tuned.scores, max_fpr)
+    needed, benign = 1 / max_fpr, tuned.labels.count(0)
+    if value is None or benign < needed:
         raise UsageError(
-            f"{labels.count(False)} benign prompts in one half cannot tell a false positive rate "
+            f"{benign} benign prompts in one half cannot tell a false positive rate "
             f"of {max_fpr:g}; it takes at least {2 * needed:.0f} in all."
         )
-    value, before = min(value, 1.0), judged[0][1].threshold
+    value = min(value, 1.0)
     return {
         "max_fpr": max_fpr,
         "threshold": value,
         "before": before,
-        "tuned_on": len(tuned),
-        "reported_on": len(told),
+        "tuned_on": len(tuned.labels),
+        "reported_on": len(told.labels),
         "at_threshold": _figures(told, value),
         "at_before": _figures(told, before),
     }
@@ -118,22 +136,13 @@ def _lines(report: dict[str, Any]) -> Iterator[str]:
     yield f"  before: {_line(report['at_before'])}"
 
 
-def _dataset(options: dict[str, Any]) -> Dataset:
-    paths = options["paths"]
-    if not paths:
-        return standard_dataset()
-    columns = columns_of(options["columns"])
-    return read_dataset(paths, options["label"], columns, options["strict"])
-
-
 def _half(prompt: Prompt) -> int:
     """Return 0 or 1; equal texts are in the same half, so that none is on both sides."""
     return hashlib.sha256(prompt.text.encode("utf-8", "surrogatepass")).digest()[0] & 1
 
 
-def _figures(judged: list[Any], value: float) -> dict[str, Any]:
-    labels = [label for label, _ in judged]
-    found = Confusion.of(labels, [score >= value for _, score in judged])
+def _figures(half: _Half, value: float) -> dict[str, Any]:
+    found = Confusion.of(half.labels, (score >= value for score in half.scores))
     return {
         "recall": found.recall,
         "recall_interval": wilson(found.tp, found.tp + found.fn),

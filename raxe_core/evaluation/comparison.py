@@ -10,7 +10,7 @@ import attrs
 from raxe_core.constraints import RATIOS, Constraint, Figure
 from raxe_core.evaluation.details import details
 from raxe_core.evaluation.judgements import Judgements
-from raxe_core.evaluation.packed import pack_bits, pack_scores
+from raxe_core.evaluation.packed import pack_bits, pack_scores, pack_times
 from raxe_core.evaluation.pairs import pair_reports
 from raxe_core.evaluation.pareto import pareto
 from raxe_core.evaluation.recommendation import recommend
@@ -146,6 +146,7 @@ def _row(contender: Contender, dataset: Mapping[str, Any]) -> dict[str, Any]:
             "decisions": pack_bits(judgements.decisions),
             "labels": pack_bits(judgements.labels),
             "scores": pack_scores(judgements.scores),
+            "times_ms": pack_times(judgements.latencies),
         },
     }
 

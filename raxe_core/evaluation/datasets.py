@@ -19,7 +19,14 @@ import attrs
 from raxe_core.evaluation.prompts import Prompt
 from raxe_core.evaluation.stream import PromptStream
 
-__all__ = ["Dataset", "Prompt", "read_dataset", "standard_dataset", "standard_paths"]
+__all__ = [
+    "Dataset",
+    "Prompt",
+    "prompt_stream",
+    "read_dataset",
+    "standard_dataset",
+    "standard_paths",
+]
 
 _STANDARD = ("threats.txt", "benign.txt", "edge_cases.txt")
 
@@ -51,6 +58,18 @@ def standard_paths() -> list[Path]:
 def standard_dataset() -> Dataset:
     """Return the standard test dataset."""
     return attrs.evolve(read_dataset(standard_paths()), name="standard")
+
+
+def prompt_stream(
+    paths: Sequence[Path] = (),
+    label: str | None = None,
+    columns: Mapping[str, str] | None = None,
+    strict: bool = True,
+) -> PromptStream:
+    """Return the prompts of files, as :func:`read_dataset`; without a file, the standard ones."""
+    stream = PromptStream(paths or standard_paths(), label, columns, strict)
+    stream.name = stream.name if paths else "standard"
+    return stream
 
 
 def read_dataset(

@@ -5,10 +5,15 @@ Their size does not depend on the number of prompts.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import heapq
+import itertools
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from raxe_core.evaluation.judgements import Judgements
+from raxe_core.evaluation.metrics import scores_of
+from raxe_core.evaluation.sorting import sorted_floats
 from raxe_core.evaluation.statistics import wilson
 
 __all__ = ["details"]
@@ -21,7 +26,7 @@ CALIBRATION_BINS = 10
 def details(judgements: Judgements) -> dict[str, Any]:
     """Return what a report with plots needs, as JSON types."""
     roc, pr = _curves(judgements.labels, judgements.scores)
-    ordered = sorted(judgements.latencies)
+    ordered = sorted_floats(judgements.latencies)
     return {
         "roc": roc,
         "pr": pr,
@@ -37,29 +42,23 @@ def _curves(
     labels: Sequence[int], scores: Sequence[float]
 ) -> tuple[list[list[float]], list[list[float]]]:
     """Return ROC points (FPR, TPR) and PR points (recall, precision), at most 200 of each."""
-    threats = sum(labels)
-    benign = len(labels) - threats
+    benign, threats = scores_of(False, labels, scores), scores_of(True, labels, scores)
     if not threats or not benign:
         return [], []
-    order = sorted(range(len(scores)), key=scores.__getitem__, reverse=True)
-    tp = fp = 0
-    points = [(0, 0)]
-    for position, index in enumerate(order):
-        tp, fp = tp + labels[index], fp + 1 - labels[index]
-        last = position + 1 == len(order)
-        if last or scores[order[position + 1]] != scores[index]:
-            points.append((fp, tp))
-    kept = _thinned(points)
-    roc = [[fp / benign, tp / threats] for fp, tp in kept]
-    pr = [[tp / threats, tp / (tp + fp)] for fp, tp in kept if tp + fp]
+    number = sum(1 for _ in _points(benign, threats))
+    wanted = {round(i * (number - 1) / (POINTS - 1)) for i in range(POINTS)}
+    kept = [point for i, point in enumerate(_points(benign, threats)) if i in wanted]
+    roc = [[fp / len(benign), tp / len(threats)] for fp, tp in kept]
+    pr = [[tp / len(threats), tp / (tp + fp)] for fp, tp in kept if tp + fp]
     return roc, pr
 
 
-def _thinned(points: list[tuple[int, int]]) -> list[tuple[int, int]]:
-    if len(points) <= POINTS:
-        return points
-    step = (len(points) - 1) / (POINTS - 1)
-    return [points[round(i * step)] for i in range(POINTS)]
+def _points(benign: Sequence[float], threats: Sequence[float]) -> Iterator[tuple[int, int]]:
+    """Yield (FP, TP) at every threshold, from the highest, given each class in order."""
+    yield 0, 0
+    merged = heapq.merge(reversed(benign), reversed(threats), reverse=True)
+    for score, _ in itertools.groupby(merged):
+        yield len(benign) - bisect_left(benign, score), len(threats) - bisect_left(threats, score)
 
 
 def _score_histogram(judgements: Judgements) -> dict[str, list[int]]:
@@ -88,7 +87,7 @@ def _calibration(judgements: Judgements) -> list[dict[str, Any]]:
     return rows
 
 
-def _quantiles(ordered: list[float]) -> list[list[float]]:
+def _quantiles(ordered: Sequence[float]) -> list[list[float]]:
     """Return pairs of percent and milliseconds, 0 to 100."""
     return [
         [percent, ordered[min(len(ordered) - 1, percent * len(ordered) // 100)]]

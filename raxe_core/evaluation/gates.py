@@ -7,18 +7,21 @@ kept, and is inconclusive where the interval holds the limit: more prompts would
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from raxe_core.constraints import Figure, is_better_when_low, known_metric
 from raxe_core.errors import UsageError
 from raxe_core.evaluation.judgements import Judgements
-from raxe_core.evaluation.packed import unpack_bits, unpack_scores
+from raxe_core.evaluation.packed import unpack_bits, unpack_scores, unpack_times
 from raxe_core.evaluation.pairs import (
+    Cells,
     auc_difference,
     decision_cells,
     f1_difference,
+    precision_difference,
     share_difference,
+    time_difference,
 )
 from raxe_core.evaluation.statistics import Interval, difference_of_independent
 
@@ -35,7 +38,7 @@ __all__ = [
 EXIT_CODES = {"passed": 0, "failed": 1, "inconclusive": 3}
 _LIMIT = re.compile(r"\s*([a-z0-9_]+)\s*=\s*(\d+(?:\.\d*)?|\.\d+)\s*(%?)\s*")
 _MEASURED_ONCE = ("memory_mb", "size_mb")
-_LATENCIES = ("p50_latency_ms", "p95_latency_ms")
+_LATENCIES = {"p50_latency_ms": 0.5, "p95_latency_ms": 0.95}
 
 
 class Limit(NamedTuple):
@@ -156,6 +159,7 @@ def restored(row: Mapping[str, Any], prompts: int) -> Judgements:
         judgements.labels = unpack_bits(packed["labels"], prompts)
         judgements.decisions = unpack_bits(packed["decisions"], prompts)
         judgements.scores = unpack_scores(packed["scores"], prompts)
+        judgements.latencies = unpack_times(packed["times_ms"], prompts)
     except (KeyError, TypeError, ValueError) as error:
         raise UsageError(
             f"The baseline holds no judgements of these {prompts} prompts ({error}). Make one on "
@@ -174,34 +178,39 @@ def _worse_by(
     if metric in _MEASURED_ONCE:
         difference = sign * (new.value - old.value)
         return Interval(difference, difference)
-    if metric in _LATENCIES:
-        if new.bounds[1] == float("inf") or old.bounds[1] == float("inf"):
-            return None
-        return difference_of_independent(
+    if metric == "recall_at_1pct_fpr":
+        # Each threshold comes from its own model's scores; the intervals are not paired.
+        found = difference_of_independent(
             old.value, Interval(*old.bounds), new.value, Interval(*new.bounds)
         )
-    found = _quality_difference(metric, before, now)
-    if found is None:
-        return None
-    low, high = found["interval"]
-    return Interval(low, high) if sign > 0 else Interval(-high, -low)
+    else:
+        paired = _paired_difference(metric, before, now)
+        if paired is None:
+            return None
+        found = Interval(*paired["interval"])
+    return found if sign > 0 else Interval(-found.high, -found.low)
 
 
-def _quality_difference(metric: str, before: Judgements, now: Judgements) -> Any:
-    """Return the paired difference now - before."""
+def _paired_difference(metric: str, before: Judgements, now: Judgements) -> Any:
+    """Return the paired difference now - before; None where it has no interval."""
+    if metric in _LATENCIES:
+        return time_difference(before.latencies, now.latencies, _LATENCIES[metric])
+    if metric == "roc_auc":
+        return auc_difference(before, now)
     cells = decision_cells(before, now)
-    if metric == "accuracy":
-        return share_difference(cells, labels=(0, 1))
-    if metric == "false_positive_rate":
-        return share_difference(cells, labels=(0,), of_alarms=True)
-    if metric == "recall":
-        return share_difference(cells, labels=(1,))
     if metric == "false_negative_rate":
         found = share_difference(cells, labels=(1,))
         return found and {"interval": [-found["interval"][1], -found["interval"][0]]}
-    if metric == "f1":
-        return f1_difference(cells)
-    return auc_difference(before, now) if metric == "roc_auc" else None
+    return _OF_DECISIONS[metric](cells)
+
+
+_OF_DECISIONS: Mapping[str, Callable[[Cells], Any]] = {
+    "accuracy": lambda cells: share_difference(cells, labels=(0, 1)),
+    "precision": precision_difference,
+    "recall": lambda cells: share_difference(cells, labels=(1,)),
+    "f1": f1_difference,
+    "false_positive_rate": lambda cells: share_difference(cells, labels=(0,), of_alarms=True),
+}
 
 
 def _verdict(kept: bool, broken: bool) -> str:

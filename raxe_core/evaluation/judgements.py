@@ -1,7 +1,7 @@
 """Judgements: what a model said of each prompt, as columns, and the report made from them.
 
-A prompt takes 18 bytes here, whatever the length of its text; texts are not kept but for the few
-worst errors.
+A prompt takes 18 bytes here, whatever the length of its text, and about as many more while the
+report is made: exact ranks need every score. Texts are not kept but for the few worst errors.
 """
 
 from __future__ import annotations
@@ -24,10 +24,17 @@ from raxe_core.evaluation.bootstrap import (
     is_degenerate,
 )
 from raxe_core.evaluation.datasets import Prompt
-from raxe_core.evaluation.metrics import Confusion, percentile, recall_at_fpr, roc_auc
+from raxe_core.evaluation.metrics import (
+    Confusion,
+    percentile,
+    recall_at_fpr,
+    recall_at_fpr_interval,
+    roc_auc,
+)
+from raxe_core.evaluation.sorting import sorted_floats
 from raxe_core.evaluation.statistics import Interval, quantile_interval, wilson
 
-__all__ = ["Judgements", "f1_of"]
+__all__ = ["Judgements", "f1_of", "precision_of"]
 
 WORST = 10
 WORST_CHARACTERS = 300
@@ -71,13 +78,12 @@ class Judgements:
     @property
     def confusion(self) -> Confusion:
         """Decisions at the model's own threshold against labels."""
-        cells = Counter(zip(self.labels, self.decisions, strict=True))
-        return Confusion(tp=cells[1, 1], tn=cells[0, 0], fp=cells[0, 1], fn=cells[1, 0])
+        return Confusion.of(self.labels, self.decisions)
 
     def report(self, dataset: Mapping[str, Any]) -> dict[str, Any]:
         """Return the figures as JSON types: what ``raxe models test --json`` prints."""
         confusion = self.confusion
-        ordered = sorted(self.latencies)
+        ordered = sorted_floats(self.latencies)
         return {
             "kind": "evaluation",
             "model_id": self.model_id,
@@ -118,7 +124,7 @@ class Judgements:
             heapq.heappop(self._worst)
 
     def _intervals(self, confusion: Confusion) -> dict[str, Any]:
-        """Return [low, high] per figure: Wilson for ratios, BCa for F1 and AUC."""
+        """Return [low, high] per figure: Wilson for ratios, BCa for F1 and AUC, or None."""
         found: dict[str, Interval | None] = {
             name: wilson(*_RATIOS[name](confusion)) for name in _RATIOS
         }
@@ -135,6 +141,7 @@ class Judgements:
             drawn = auc_distribution([ranks])[0]
             smaller = min(threats, len(self) - threats)
             found["roc_auc"] = _bounded(ranks.auc, drawn, ranks.acceleration(), smaller)
+        found["recall_at_1pct_fpr"] = recall_at_fpr_interval(self.labels, self.scores, MAX_FPR)
         families = {
             family: _ends(wilson(self.family_hits[family, True], figures["threats"]))
             for family, figures in self._recall_by_family().items()
@@ -177,6 +184,12 @@ def f1_of(cells: Any) -> float:
     """Return F1 of (TP, FP, FN, TN); 0 where it is undefined, as some resamples are."""
     tp, fp, fn, _ = cells
     return 2 * tp / (2 * tp + fp + fn) if tp + fp + fn else 0.0
+
+
+def precision_of(cells: Any) -> float:
+    """Return the precision of (TP, FP, FN, TN); 0 where it is undefined, as some resamples are."""
+    tp, fp, _, _ = cells
+    return tp / (tp + fp) if tp + fp else 0.0
 
 
 def _macro_f1(pairs: Counter[tuple[str | None, str | None]]) -> float | None:

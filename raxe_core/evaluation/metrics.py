@@ -3,11 +3,24 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from bisect import bisect_left, bisect_right
+from collections import Counter
+from collections.abc import Iterable, Sequence
 
 import attrs
 
-__all__ = ["Confusion", "percentile", "recall_at_fpr", "roc_auc", "threshold_at_fpr"]
+from raxe_core.evaluation.sorting import sorted_floats
+from raxe_core.evaluation.statistics import LEVEL, Interval, quantile_ranks, wilson
+
+__all__ = [
+    "Confusion",
+    "percentile",
+    "recall_at_fpr",
+    "recall_at_fpr_interval",
+    "roc_auc",
+    "scores_of",
+    "threshold_at_fpr",
+]
 
 
 @attrs.frozen
@@ -20,15 +33,10 @@ class Confusion:
     fn: int
 
     @classmethod
-    def of(cls, labels: Sequence[bool], decisions: Sequence[bool]) -> Confusion:
+    def of(cls, labels: Iterable[bool | int], decisions: Iterable[bool | int]) -> Confusion:
         """Count decisions against labels of equal length."""
-        pairs = list(zip(labels, decisions, strict=True))
-        return cls(
-            tp=pairs.count((True, True)),
-            tn=pairs.count((False, False)),
-            fp=pairs.count((False, True)),
-            fn=pairs.count((True, False)),
-        )
+        cells = Counter(zip(labels, decisions, strict=True))
+        return cls(tp=cells[1, 1], tn=cells[0, 0], fp=cells[0, 1], fn=cells[1, 0])
 
     @property
     def accuracy(self) -> float | None:
@@ -71,17 +79,13 @@ def roc_auc(labels: Sequence[bool | int], scores: Sequence[float]) -> float | No
     negatives = len(labels) - positives
     if not positives or not negatives:
         return None
-    order = sorted(range(len(scores)), key=scores.__getitem__)
-    rank_sum = 0.0
-    start = 0
-    while start < len(order):
-        end = start
-        while end < len(order) and scores[order[end]] == scores[order[start]]:
-            end += 1
-        mean_rank = (start + 1 + end) / 2
-        rank_sum += mean_rank * sum(labels[i] for i in order[start:end])
-        start = end
-    return (rank_sum - positives * (positives + 1) / 2) / (positives * negatives)
+    benign = scores_of(False, labels, scores)
+    wins = sum(
+        bisect_left(benign, score) + bisect_right(benign, score)
+        for label, score in zip(labels, scores, strict=True)
+        if label
+    )
+    return wins / (2 * positives * negatives)
 
 
 def threshold_at_fpr(
@@ -92,16 +96,14 @@ def threshold_at_fpr(
     An alarm is a score at or above the threshold, and thresholds are scores that occur, or the
     next number above the highest benign one. None without a benign prompt.
     """
-    benign = sorted(
-        (score for label, score in zip(labels, scores, strict=True) if not label), reverse=True
-    )
+    benign = scores_of(False, labels, scores)
     if not benign:
         return None
-    allowed = math.floor(max_fpr * len(benign) + 1e-12)
-    # The first benign score that may not alarm, where ties go together.
-    barred = benign[allowed] if allowed < len(benign) else -math.inf
-    above = [score for score in scores if score > barred]
-    return min(above) if above else math.nextafter(barred, math.inf)
+    # The highest benign score that may not alarm, where ties go together.
+    barred_rank = len(benign) - 1 - math.floor(max_fpr * len(benign) + 1e-12)
+    barred = benign[barred_rank] if barred_rank >= 0 else -math.inf
+    above = min((score for score in scores if score > barred), default=None)
+    return math.nextafter(barred, math.inf) if above is None else above
 
 
 def recall_at_fpr(
@@ -116,15 +118,53 @@ def recall_at_fpr(
     return sum(score >= threshold for label, score in pairs if label) / threats
 
 
-def percentile(values: Sequence[float], q: float) -> float:
-    """Return the nearest-rank percentile: the smallest value that q % of the values do not exceed.
+def recall_at_fpr_interval(
+    labels: Sequence[bool | int], scores: Sequence[float], max_fpr: float, level: float = LEVEL
+) -> Interval | None:
+    """Return an interval of the recall where ``max_fpr`` of all benign prompts would alarm.
+
+    The threshold lies between two order statistics of the benign scores, and the recall at each
+    has Wilson's interval; both miss at most half of what ``level`` allows (Bonferroni). With too
+    few benign prompts to bound the threshold (436 for 1 % and a level of 95 %) an end is 0 or 1.
+    """
+    benign, threats = scores_of(False, labels, scores), scores_of(True, labels, scores)
+    if not benign or not threats:
+        return None
+    each, number = (1 + level) / 2, len(threats)
+    first, last = quantile_ranks(len(benign), 1 - max_fpr, each)
+    low, high = 0.0, 1.0
+    if last < len(benign):
+        caught = number - bisect_right(threats, benign[last])
+        low = _wilson(caught, number, each).low
+    if first >= 0:
+        caught = number - bisect_left(threats, benign[first])
+        high = _wilson(caught, number, each).high
+    return Interval(low, high)
+
+
+def scores_of(
+    wanted: bool, labels: Sequence[bool | int], scores: Sequence[float]
+) -> Sequence[float]:
+    """Return the scores of the threats, or of the benign prompts, in order."""
+    pairs = zip(labels, scores, strict=True)
+    return sorted_floats(score for label, score in pairs if bool(label) is wanted)
+
+
+def percentile(ordered: Sequence[float], q: float) -> float:
+    """Return the nearest-rank percentile of sorted values: the smallest that q % do not exceed.
 
     Raises:
         ValueError: there is no value.
     """
-    if not values:
+    if not ordered:
         raise ValueError("a percentile needs at least one value")
-    return sorted(values)[max(0, math.ceil(q * len(values) / 100) - 1)]
+    return ordered[max(0, math.ceil(q * len(ordered) / 100) - 1)]
+
+
+def _wilson(successes: int, trials: int, level: float) -> Interval:
+    found = wilson(successes, trials, level)
+    assert found is not None
+    return found
 
 
 def _ratio(part: int, whole: int) -> float | None:

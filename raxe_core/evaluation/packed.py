@@ -1,4 +1,4 @@
-"""Decisions and scores as text for JSON: a bit and eight bytes a prompt, in base64."""
+"""Decisions, scores and times as text for JSON: a bit, eight and four bytes each, in base64."""
 
 from __future__ import annotations
 
@@ -6,9 +6,16 @@ import base64
 import binascii
 import sys
 from array import array
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-__all__ = ["pack_bits", "pack_scores", "unpack_bits", "unpack_scores"]
+__all__ = [
+    "pack_bits",
+    "pack_scores",
+    "pack_times",
+    "unpack_bits",
+    "unpack_scores",
+    "unpack_times",
+]
 
 
 def pack_bits(flags: Sequence[int]) -> str:
@@ -32,12 +39,9 @@ def unpack_bits(text: str, length: int) -> bytearray:
     return bytearray(packed[i >> 3] >> (i & 7) & 1 for i in range(length))
 
 
-def pack_scores(scores: Sequence[float]) -> str:
+def pack_scores(scores: Iterable[float]) -> str:
     """Pack scores as little-endian 64-bit floats: ranks and ties stay as they were."""
-    values = array("d", scores)
-    if sys.byteorder == "big":
-        values.byteswap()
-    return base64.b64encode(values.tobytes()).decode("ascii")
+    return _packed(array("d", scores))
 
 
 def unpack_scores(text: str, length: int) -> array[float]:
@@ -46,9 +50,33 @@ def unpack_scores(text: str, length: int) -> array[float]:
     Raises:
         ValueError: the text is damaged or holds another number.
     """
-    data, values = _decoded(text), array("d")
+    return _unpacked(array("d"), text, length)
+
+
+def pack_times(times: Iterable[float]) -> str:
+    """Pack times as little-endian 32-bit floats: seven digits are more than a clock is good for."""
+    return _packed(array("f", times))
+
+
+def unpack_times(text: str, length: int) -> array[float]:
+    """Return ``length`` times.
+
+    Raises:
+        ValueError: the text is damaged or holds another number.
+    """
+    return _unpacked(array("f"), text, length)
+
+
+def _packed(values: array[float]) -> str:
+    if sys.byteorder == "big":
+        values.byteswap()
+    return base64.b64encode(values.tobytes()).decode("ascii")
+
+
+def _unpacked(values: array[float], text: str, length: int) -> array[float]:
+    data = _decoded(text)
     if len(data) != length * values.itemsize:
-        raise ValueError("the packed scores are not as many as the prompts")
+        raise ValueError("the packed numbers are not as many as the prompts")
     values.frombytes(data)
     if sys.byteorder == "big":
         values.byteswap()

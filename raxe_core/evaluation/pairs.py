@@ -4,21 +4,28 @@ from __future__ import annotations
 
 import itertools
 import math
+import operator
+from array import array
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from raxe_core.evaluation.bootstrap import (
     Ranks,
     auc_distribution,
     bca,
+    block_quantiles,
     count_acceleration,
     count_distribution,
     is_degenerate,
     jackknife_acceleration,
+    one_each,
     two_sided_p,
 )
-from raxe_core.evaluation.judgements import Judgements, f1_of
+from raxe_core.evaluation.judgements import Judgements, f1_of, precision_of
+from raxe_core.evaluation.metrics import percentile
+from raxe_core.evaluation.sharded import BLOCK
+from raxe_core.evaluation.sorting import sorted_floats
 from raxe_core.evaluation.statistics import (
     LEVEL,
     Interval,
@@ -31,20 +38,21 @@ from raxe_core.evaluation.statistics import (
 )
 
 __all__ = [
-    "BLOCK",
     "TESTED",
+    "Cells",
     "auc_difference",
     "decision_cells",
     "f1_difference",
     "pair_reports",
+    "precision_difference",
     "ratio_report",
     "share_difference",
+    "time_difference",
 ]
 
 TESTED = ("accuracy", "f1", "roc_auc")
 MARGIN = 0.03
-BLOCK = 16
-"""Prompts that a model judges in one turn."""
+MIN_BLOCKS = 20
 Cells = Counter[tuple[int, int, int]]
 POWER_Z = 0.8416212335729143  # the normal quantile of 80 % power
 
@@ -125,14 +133,25 @@ def _accuracy(cells: Cells) -> dict[str, Any]:
 
 def f1_difference(cells: Cells) -> dict[str, Any] | None:
     """Return the difference of F1 by a paired bootstrap; None without a threat."""
-    keys = [(a, b, c) for a in (0, 1) for b in (0, 1) for c in (0, 1)]
-    counts = [cells[key] for key in keys]
     if not any(truth and number for (truth, _, _), number in cells.items()):
         return None
+    return _table_difference(cells, f1_of)
+
+
+def precision_difference(cells: Cells) -> dict[str, Any] | None:
+    """Return the difference of precision by a paired bootstrap; None where one never alarms."""
+    alarms = [sum(n for key, n in cells.items() if key[which]) for which in (1, 2)]
+    return _table_difference(cells, precision_of) if all(alarms) else None
+
+
+def _table_difference(cells: Cells, statistic: Callable[[Sequence[int]], float]) -> dict[str, Any]:
+    """Resample the table of labels and both decisions."""
+    keys = [(a, b, c) for a in (0, 1) for b in (0, 1) for c in (0, 1)]
+    counts = [cells[key] for key in keys]
 
     def difference(table: Sequence[int]) -> float:
         found = dict(zip(keys, table, strict=True))
-        return f1_of(_confusion(found, 2)) - f1_of(_confusion(found, 1))
+        return statistic(_confusion(found, 2)) - statistic(_confusion(found, 1))
 
     estimate = difference(counts)
     resampled = count_distribution(counts, difference)
@@ -163,14 +182,35 @@ def auc_difference(
     of_first, of_second = distributions or auc_distribution(ranks)
     estimate = ranks[1].auc - ranks[0].auc
     resampled = [b - a for a, b in zip(of_first, of_second, strict=True)]
-    groups = [
-        [(1, b - a) for (_, a), (_, b) in zip(*sample, strict=True)]
-        for sample in zip(ranks[0].left_out(), ranks[1].left_out(), strict=True)
+    samples = [
+        one_each(array("d", map(operator.sub, new, old)))
+        for old, new in zip(ranks[0].left_out(), ranks[1].left_out(), strict=True)
     ]
     ends = paired_difference(0, 0, len(first))
     if not is_degenerate(resampled):
-        ends = bca(estimate, resampled, jackknife_acceleration(groups))
+        ends = bca(estimate, resampled, jackknife_acceleration(samples))
     return {**_difference(estimate, ends), "p": two_sided_p(resampled)}
+
+
+def time_difference(
+    first: Sequence[float], second: Sequence[float], share: float
+) -> dict[str, Any] | None:
+    """Return the difference of a quantile of the times of the same prompts.
+
+    Blocks of prompts are resampled and not prompts: those judged together met the same load. None
+    with fewer than ``MIN_BLOCKS`` blocks.
+    """
+    if len(first) < MIN_BLOCKS * BLOCK:
+        return None
+    of_first, of_second = (block_quantiles(times, BLOCK, share) for times in (first, second))
+    estimate = _quantile(second, share) - _quantile(first, share)
+    resampled = [b - a for a, b in zip(of_first, of_second, strict=True)]
+    # A quantile is not smooth, so leaving one out tells nothing of the acceleration.
+    return _difference(estimate, bca(estimate, resampled, acceleration=0.0))
+
+
+def _quantile(times: Sequence[float], share: float) -> float:
+    return percentile(sorted_floats(times), 100 * share)
 
 
 def _latency_ratio(first: Sequence[float], second: Sequence[float]) -> dict[str, Any]:
@@ -179,7 +219,7 @@ def _latency_ratio(first: Sequence[float], second: Sequence[float]) -> dict[str,
     Blocks and not prompts, because prompts that were judged together met the same load.
     """
     starts = range(0, len(first) - BLOCK + 1, BLOCK)
-    sums = [(sum(first[i : i + BLOCK]), sum(second[i : i + BLOCK])) for i in starts]
+    sums = ((sum(first[i : i + BLOCK]), sum(second[i : i + BLOCK])) for i in starts)
     return ratio_report([b / a for a, b in sums if a > 0])
 
 
@@ -195,14 +235,18 @@ def ratio_report(ratios: Sequence[float], level: float = LEVEL) -> dict[str, Any
 
 
 def _speed(ends: Interval | None) -> str:
-    """``equivalent`` is a difference of at most MARGIN either way."""
+    """Call only what is beyond MARGIN a difference, and within it equivalent.
+
+    Two processes of one model can differ by a percent or two for as long as they live, and no
+    number of rounds averages that out.
+    """
     if ends is None:
         return "inconclusive"
     if ends.low > 1 / (1 + MARGIN) and ends.high < 1 + MARGIN:
         return "equivalent"
-    if ends.low > 1:
+    if ends.low > 1 + MARGIN:
         return "slower"
-    return "faster" if ends.high < 1 else "inconclusive"
+    return "faster" if ends.high < 1 / (1 + MARGIN) else "inconclusive"
 
 
 def _difference(estimate: float, ends: Interval) -> dict[str, Any]:

@@ -1,17 +1,18 @@
 """Judge prompts in shards: streamed in, written as they are done, taken up where they stopped.
 
-A shard is ``SHARD`` prompts in the dataset's order. Its rows are written in one step to
-``OUTPUT.partial/``; at the end they are joined to the output, which does not depend on how often
-the run was interrupted, nor on the number of processes.
+A shard is ``SHARD`` prompts in the dataset's order, judged by every model. Its verdicts are written
+in one step to ``OUTPUT.partial/``. The result does not depend on how often the run was interrupted,
+nor on the number of processes.
 """
 
 from __future__ import annotations
 
 import itertools
 import json
+import random
 import shutil
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -23,12 +24,16 @@ from raxe_core.evaluation.judgements import Judgements
 from raxe_core.evaluation.prompts import Prompt
 from raxe_core.files import atomic_write, replacing
 
-__all__ = ["SHARD", "Partial", "Verdicts", "judge", "judge_shards"]
+__all__ = ["BLOCK", "SHARD", "Judge", "Partial", "Team", "Verdicts", "judge", "judge_shards"]
 
-SHARD = 500
+BLOCK = 16
+"""Prompts that a model judges in one turn, where several take turns."""
+SHARD = 32 * BLOCK
 Verdicts = list[list[Any]]
 """One list per prompt: is_threat, score, threshold, family, subfamily, milliseconds."""
 Judge = Callable[[Sequence[str]], Verdicts]
+Team = Sequence[Judge]
+"""One judge per model."""
 
 
 def judge(detector: Detector, texts: Sequence[str], batch_tokens: int = 0) -> Verdicts:
@@ -43,56 +48,73 @@ def judge(detector: Detector, texts: Sequence[str], batch_tokens: int = 0) -> Ve
 
 
 def judge_shards(
-    model_id: str,
+    model_ids: Sequence[str],
     prompts: Iterable[Prompt],
-    judges: Sequence[Judge],
+    teams: Sequence[Team],
     partial: Partial | None = None,
     on_shard: Callable[[int], None] = lambda _: None,
-) -> Judgements:
-    """Return the judgements of all prompts; each judge works on one shard at a time.
+) -> list[Judgements]:
+    """Return each model's judgements of all prompts; a team works on one shard at a time.
 
-    At most two shards per judge are in memory. Shards that ``partial`` holds are not judged again.
+    At most two shards per team are in memory. Shards that ``partial`` holds are not judged again.
     """
-    judgements = Judgements(model_id)
-    free = deque(judges)
-    with ThreadPoolExecutor(len(judges)) as pool:
-        waiting: deque[tuple[list[Prompt], Future[Verdicts]]] = deque()
+    judged = [Judgements(model_id) for model_id in model_ids]
+    free = deque(teams)
+    with ThreadPoolExecutor(len(teams)) as pool:
+        waiting: deque[tuple[list[Prompt], Future[list[Verdicts]]]] = deque()
 
-        def run(number: int, shard: list[Prompt]) -> Verdicts:
-            if partial is not None and (known := partial.read(number, shard)) is not None:
+        def run(number: int, shard: list[Prompt]) -> list[Verdicts]:
+            if partial is not None and (known := partial.read(number, len(shard))) is not None:
                 return known
-            judge_ = free.popleft()
+            team = free.popleft()
             try:
-                verdicts = judge_([prompt.text for prompt in shard])
+                verdicts = _in_turns(team, [prompt.text for prompt in shard], number)
             finally:
-                free.append(judge_)
+                free.append(team)
             if partial is not None:
                 partial.write(number, shard, verdicts)
             return verdicts
 
         def finish() -> None:
             shard, future = waiting.popleft()
-            for prompt, verdict in zip(shard, future.result(), strict=True):
-                judgements.add(prompt, _result(model_id, verdict))
+            for judgements, verdicts in zip(judged, future.result(), strict=True):
+                for prompt, verdict in zip(shard, verdicts, strict=True):
+                    judgements.add(prompt, _result(judgements.model_id, verdict))
             on_shard(len(shard))
 
         for number, shard in enumerate(_shards(prompts)):
-            if len(waiting) >= 2 * len(judges):
+            if len(waiting) >= 2 * len(teams):
                 finish()
             waiting.append((shard, pool.submit(run, number, shard)))
         while waiting:
             finish()
-    return judgements
+    return judged
+
+
+def _in_turns(team: Team, texts: Sequence[str], seed: int) -> list[Verdicts]:
+    """Let all judge the texts: blocks in random turns, so that a change of load meets all."""
+    if len(team) == 1:
+        return [team[0](texts)]
+    found: list[Verdicts] = [[] for _ in team]
+    turns, generator = list(range(len(team))), random.Random(seed)  # noqa: S311  # no secret
+    for start in range(0, len(texts), BLOCK):
+        generator.shuffle(turns)
+        for turn in turns:
+            found[turn] += team[turn](texts[start : start + BLOCK])
+    return found
 
 
 class Partial:
     """The shards of an unfinished run, in a folder beside the output.
 
-    ``key`` identifies what the rows depend on; with another key, nothing can be resumed.
+    ``key`` identifies what the verdicts depend on; with another key, nothing can be resumed.
+    ``rows`` keeps a row per prompt beside the verdicts, for :meth:`join`.
     """
 
-    def __init__(self, output: Path, key: dict[str, Any], resume: bool) -> None:
-        self._output = output
+    def __init__(
+        self, output: Path, key: Mapping[str, Any], resume: bool, rows: bool = False
+    ) -> None:
+        self._output, self._rows = output, rows
         self._folder = output.with_name(f"{output.name}.partial")
         self._shards = 0
         key_path = self._folder / "run.json"
@@ -110,36 +132,44 @@ class Partial:
         except OSError as error:
             raise self._unwritable(error) from None
 
-    def read(self, number: int, shard: Sequence[Prompt]) -> Verdicts | None:
-        """Return a shard's verdicts if it was finished."""
+    def read(self, number: int, prompts: int) -> list[Verdicts] | None:
+        """Return each model's verdicts of a shard, if it was finished."""
         self._shards = max(self._shards, number + 1)
         try:
-            head, *rows = self._path(number).read_text("utf-8").splitlines()
-            verdicts: Verdicts = json.loads(head)["verdicts"]
+            with self._path(number).open(encoding="utf-8") as file:
+                verdicts: list[Verdicts] = json.loads(file.readline())["verdicts"]
+                rows = sum(1 for _ in file)
         except (OSError, ValueError, KeyError, TypeError):
             return None
-        return verdicts if len(verdicts) == len(rows) == len(shard) else None
+        whole = rows == prompts * self._rows and {*map(len, verdicts)} == {prompts}
+        return verdicts if whole else None
 
-    def write(self, number: int, shard: Sequence[Prompt], verdicts: Verdicts) -> None:
-        """Keep a shard that is finished: its verdicts, then the rows for the output."""
-        rows = [
-            json.dumps(_row(prompt, verdict))
-            for prompt, verdict in zip(shard, verdicts, strict=True)
-        ]
-        lines = [json.dumps({"verdicts": verdicts}), *rows]
+    def write(self, number: int, shard: Sequence[Prompt], verdicts: Sequence[Verdicts]) -> None:
+        """Keep a shard that is finished: each model's verdicts, then the first model's rows."""
+        lines = [json.dumps({"verdicts": verdicts})]
+        if self._rows:
+            pairs = zip(shard, verdicts[0], strict=True)
+            lines += [json.dumps(_row(prompt, verdict)) for prompt, verdict in pairs]
         try:
             atomic_write(self._path(number), ("\n".join(lines) + "\n").encode("utf-8"))
         except OSError as error:
             raise self._unwritable(error) from None
 
-    def finish(self) -> None:
-        """Join the rows to the output, and remove the folder."""
+    def join(self) -> None:
+        """Make the rows the output, and remove the folder."""
         try:
             with replacing(self._output) as temporary, temporary.open("wb") as out:
                 for number in range(self._shards):
                     with self._path(number).open("rb") as file:
                         file.readline()
                         shutil.copyfileobj(file, out)
+        except OSError as error:
+            raise self._unwritable(error) from None
+        self.discard()
+
+    def discard(self) -> None:
+        """Remove the folder: the output is there."""
+        try:
             shutil.rmtree(self._folder)
         except OSError as error:
             raise self._unwritable(error) from None

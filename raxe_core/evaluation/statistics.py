@@ -20,6 +20,7 @@ __all__ = [
     "paired_difference",
     "paired_equivalence",
     "quantile_interval",
+    "quantile_ranks",
     "wilson",
 ]
 
@@ -124,14 +125,18 @@ def quantile_interval(
     The ends are order statistics: the number of values below the quantile is binomial (Conover
     1999, section 3.2). None where there are too few values for it.
     """
-    n, alpha = len(ordered), (1 - level) / 2
-    if not n:
-        return None
-    low = _binomial_quantile(alpha, n, share) - 1
-    high = _binomial_quantile(1 - alpha, n, share)
-    if low < 0 or high >= n:
+    low, high = quantile_ranks(len(ordered), share, level)
+    if low < 0 or high >= len(ordered):
         return None
     return Interval(ordered[low], ordered[high])
+
+
+def quantile_ranks(n: int, share: float, level: float) -> tuple[int, int]:
+    """Return the positions of the ends among n sorted values; -1 or n where there is no such."""
+    if not n:
+        return -1, 0
+    alpha = (1 - level) / 2
+    return _binomial_quantile(alpha, n, share) - 1, _binomial_quantile(1 - alpha, n, share)
 
 
 def _binomial_quantile(probability: float, n: int, share: float) -> int:

@@ -22,6 +22,8 @@ __all__ = ["PromptStream"]
 
 MAX_FILE_BYTES = 1 << 40
 MAX_LINE_BYTES = 64 << 20
+MAX_RATIO = 200
+RATIO_FROM_BYTES = 1 << 20
 MAX_NOTES = 20
 STDIN = Path("-")
 _TXT_KEYS = ("label", "family", "subfamily", "lang")
@@ -115,7 +117,7 @@ class _Source:
         raw = io.BufferedReader(self._hashed, 1 << 16)
         self._raw: IO[bytes] = raw
         self._lines: IO[bytes] = gzip.GzipFile(fileobj=raw) if path.suffix == ".gz" else raw  # type: ignore[assignment]
-        self._number = 0
+        self._number = self._unpacked = 0
 
     def __enter__(self) -> _Source:
         return self
@@ -168,17 +170,23 @@ class _Source:
 
     def _read(self) -> bytes:
         try:
-            return self._lines.readline(MAX_LINE_BYTES + 1)
+            line = self._lines.readline(MAX_LINE_BYTES + 1)
         except (gzip.BadGzipFile, EOFError, zlib.error) as error:
             raise _UnreadableError(f"{self.path}: is not a whole gzip file: {error}.") from None
         except OSError as error:
             raise _UnreadableError(
                 f"{self.path}: cannot be read: {error.strerror or error}."
             ) from None
+        self._unpacked += len(line)
+        if self._unpacked > RATIO_FROM_BYTES + MAX_RATIO * self._hashed.size:
+            raise _UnreadableError(f"{self.path}: unpacks to more than {MAX_RATIO} times its size.")
+        return line
 
 
 def _opened(path: Path) -> Any:
     if path == STDIN:
+        if sys.stdin is None:
+            raise DatasetError("Standard input is closed. Give a file.")
         return sys.stdin.buffer
     try:
         return os.fdopen(open_regular(path, MAX_FILE_BYTES), "rb", buffering=0)
@@ -191,6 +199,7 @@ class _Hashed(io.RawIOBase):
 
     def __init__(self, file: Any) -> None:
         self.sha256 = hashlib.sha256()
+        self.size = 0
         self._file = file
 
     def readable(self) -> bool:
@@ -200,6 +209,7 @@ class _Hashed(io.RawIOBase):
         data = self._file.read(len(buffer)) or b""
         buffer[: len(data)] = data
         self.sha256.update(data)
+        self.size += len(data)
         return len(data)
 
     def close(self) -> None:

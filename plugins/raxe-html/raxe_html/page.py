@@ -87,7 +87,7 @@ def _quality_table(models: Sequence[Report]) -> str:
                 *(percent(model[n], ends.get(n)) for n in ("accuracy", "f1", "recall")),
                 percent(model["false_positive_rate"], ends.get("false_positive_rate")),
                 number(model["roc_auc"], ".3f", ends.get("roc_auc")),
-                percent(model["recall_at_1pct_fpr"]),
+                percent(model["recall_at_1pct_fpr"], ends.get("recall_at_1pct_fpr")),
                 number(latency["p95"], ".1f", latency["p95_interval"]),
                 number(model.get("memory_mb"), ".0f"),
             ]

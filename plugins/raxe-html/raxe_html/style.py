@@ -41,7 +41,7 @@ svg{{width:100%;height:auto}}
 .grid{{stroke:var(--rule)}}.diagonal{{stroke:var(--soft);stroke-dasharray:4 4}}
 .tick{{fill:var(--soft);font-size:11px}}.axis{{fill:var(--soft);font-size:12px}}
 .line{{fill:none;stroke-width:2}}.bar{{opacity:.6}}
-.key{{margin-right:.9rem}}.key::before{{content:"";display:inline-block;width:.7em;height:.7em;
+.key{{display:inline-block;margin-right:.9rem}}.key::before{{content:"";display:inline-block;width:.7em;height:.7em;
 margin-right:.35em;border-radius:2px}}
 .wide{{overflow-x:auto}}
 {_CLASSES}

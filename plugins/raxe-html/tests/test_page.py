@@ -141,24 +141,37 @@ def test_one_evaluation_without_details_is_a_page_too() -> None:
     assert "RAXE evaluation" in render(json.loads(json.dumps(found)))
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed: .ci/install-chromium")
+needs_browser = pytest.mark.skipif(
+    CHROMIUM is None, reason="chromium is not installed: .ci/install-chromium"
+)
+
+
+def browse(tmp_path: Path, page: Path, *flags: str) -> str:
+    """Open the page in a fresh browser, and return what the browser prints."""
+    command = [str(CHROMIUM), *FLAGS, f"--user-data-dir={tmp_path / 'profile'}", *flags]
+    command.append(page.as_uri())
+    return subprocess.run(command, check=True, timeout=180, capture_output=True, text=True).stdout
+
+
+@needs_browser
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 def test_a_browser_draws_it(report: Any, tmp_path: Path, dark: bool) -> None:
     page, picture = tmp_path / "r.html", tmp_path / "r.png"
     page.write_text(render(report), encoding="utf-8")
-    command = [str(CHROMIUM), *FLAGS, f"--user-data-dir={tmp_path / 'profile'}"]
-    if dark:
-        command.append("--blink-settings=preferredColorScheme=0")
-    shot = [f"--screenshot={picture}", "--window-size=1000,1600"]
-    subprocess.run([*command, *shot, page.as_uri()], check=True, timeout=180, capture_output=True)
+    scheme = ["--blink-settings=preferredColorScheme=0"] if dark else []
+    browse(tmp_path, page, *scheme, f"--screenshot={picture}", "--window-size=1000,1600")
     assert picture.read_bytes().startswith(b"\x89PNG")
     assert picture.stat().st_size > 20_000
-    done = subprocess.run(
-        [*command, "--dump-dom", page.as_uri()],
-        check=True,
-        timeout=180,
-        capture_output=True,
-        text=True,
-    )
-    assert "<title>RAXE comparison</title>" in done.stdout
-    assert done.stdout.count("<svg") == 7
+    drawn = browse(tmp_path, page, *scheme, "--dump-dom")
+    assert "<title>RAXE comparison</title>" in drawn
+    assert drawn.count("<svg") == 7
+
+
+@needs_browser
+def test_a_browser_prints_it(report: Any, tmp_path: Path) -> None:
+    page, paper = tmp_path / "r.html", tmp_path / "r.pdf"
+    page.write_text(render(report), encoding="utf-8")
+    browse(tmp_path, page, f"--print-to-pdf={paper}")
+    printed = paper.read_bytes()
+    assert printed.startswith(b"%PDF")
+    assert printed.count(b"/Type /Page\n") > 1

@@ -1,0 +1,83 @@
+"""What ``raxe models test`` costs around the inference: reading, tokenizing, figures, intervals.
+
+Runs the command in this process on the standard prompts, repeated, and takes the CPU time inside
+the runtime's ``session.run`` from that of the whole.
+
+    python benchmarks/evaluation.py [MODEL] [--prompts 10000] [--json]
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import io
+import itertools
+import json
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import onnxruntime as ort
+
+from raxe_core.cli.main import main as raxe
+from raxe_core.evaluation.datasets import standard_dataset
+
+
+def write_prompts(path: Path, number: int) -> None:
+    """Write so many prompts, all different."""
+    prompts = itertools.cycle(standard_dataset().prompts)
+    with path.open("w", encoding="utf-8") as file:
+        for index, prompt in zip(range(number), prompts, strict=False):
+            row = {"text": f"{prompt.text} {index}", "label": int(prompt.is_threat)}
+            file.write(json.dumps({**row, "family": prompt.family}) + "\n")
+
+
+def measure(model_id: str, prompts: int) -> dict[str, float]:
+    """Return CPU seconds of the whole command, and of the inference in it."""
+    run, inside = ort.InferenceSession.run, 0.0
+
+    def timed(self: Any, *arguments: Any, **named: Any) -> Any:
+        nonlocal inside
+        started = time.process_time()
+        try:
+            return run(self, *arguments, **named)
+        finally:
+            inside += time.process_time() - started
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "prompts.jsonl"
+        write_prompts(path, prompts)
+        ort.InferenceSession.run = timed
+        started = time.process_time()
+        try:
+            with contextlib.redirect_stdout(io.StringIO()):
+                raxe(["models", "test", model_id, "--prompts", str(path)], standalone_mode=False)
+        except SystemExit as error:
+            if error.code:
+                raise
+        finally:
+            ort.InferenceSession.run = run
+        whole = time.process_time() - started
+    return {"cpu_seconds": whole, "inference_cpu_seconds": inside}
+
+
+def main() -> None:
+    """Print the share."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("model", nargs="?", default="v1.0_onnx_int8")
+    parser.add_argument("--prompts", type=int, default=10_000)
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    options = parser.parse_args()
+    result = measure(options.model, options.prompts)
+    around = result["cpu_seconds"] - result["inference_cpu_seconds"]
+    result["around_share"] = around / result["cpu_seconds"]
+    if options.json:
+        print(json.dumps(result, indent=2))
+        return
+    print(f"{options.prompts:,} prompts in {result['cpu_seconds']:.1f} s of CPU time")
+    print(f"around the inference: {around:.1f} s, {result['around_share']:.1%}")
+
+
+if __name__ == "__main__":
+    main()
