@@ -1,7 +1,7 @@
 """What starting ``raxe`` costs, as a ratio to an empty Python program.
 
-Commands are run in turn, in interleaved rounds; each figure is the CPU time (user + system) of the
-whole process. Ratios of medians are printed: they hold on a busy machine, milliseconds do not.
+Commands take turns in rounds; each figure is the CPU time (user + system) of the whole process.
+Ratios of medians are printed: they hold on a busy machine, milliseconds do not.
 
     python benchmarks/startup.py [--rounds 15] [--json]
 """
@@ -9,23 +9,15 @@ whole process. Ratios of medians are printed: they hold on a busy machine, milli
 from __future__ import annotations
 
 import argparse
+import functools
 import json
-import resource
 import shutil
-import statistics
-import subprocess
 import sys
+
+from turns import cpu_of_process, medians
 
 EMPTY = "python -c pass"
 BUDGETS = {"raxe --version": 5.0, "raxe models list": 9.0}
-
-
-def cpu_seconds(command: list[str]) -> float:
-    """Return the CPU time of one run of ``command``."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
 def measure(rounds: int) -> dict[str, float]:
@@ -40,13 +32,8 @@ def measure(rounds: int) -> dict[str, float]:
         "raxe models list": [raxe, "models", "list"],
         "raxe plugins list": [raxe, "plugins", "list"],
     }
-    for command in commands.values():  # compiled modules, warm files, a written index
-        cpu_seconds(command)
-    times: dict[str, list[float]] = {name: [] for name in commands}
-    for _ in range(rounds):
-        for name, command in commands.items():
-            times[name].append(cpu_seconds(command))
-    return {name: statistics.median(values) for name, values in times.items()}
+    ways = {name: functools.partial(cpu_of_process, line) for name, line in commands.items()}
+    return medians(ways, rounds)
 
 
 def main() -> None:
@@ -55,14 +42,14 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--json", action="store_true", help="print JSON")
     options = parser.parse_args()
-    medians = measure(options.rounds)
-    ratios = {name: median / medians[EMPTY] for name, median in medians.items()}
+    found = measure(options.rounds)
+    ratios = {name: median / found[EMPTY] for name, median in found.items()}
     if options.json:
-        print(json.dumps({"ratios": ratios, "cpu_seconds": medians}, indent=2))
+        print(json.dumps({"ratios": ratios, "cpu_seconds": found}, indent=2))
         return
     for name, ratio in ratios.items():
         budget = f"  (budget {BUDGETS[name]:.0f}x)" if name in BUDGETS else ""
-        print(f"{name:<28}{medians[name] * 1e3:7.1f} ms CPU {ratio:6.1f}x{budget}")
+        print(f"{name:<28}{found[name] * 1e3:7.1f} ms CPU {ratio:6.1f}x{budget}")
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from raxe_core.constraints import Constraint, Figure, parse_constraints
@@ -40,19 +40,7 @@ def rank(models: Iterable[Model], criteria: Criteria) -> list[Ranked]:
     Raises:
         PluginError: the criteria failed or gave no finite number, so the order is undecided.
     """
-    ranked = []
-    for model in models:
-        try:
-            score = criteria.score(model)
-            if score is not None and not math.isfinite(score):
-                raise ValueError(f"{score} is not a finite number")
-        except Exception as error:
-            raise PluginError(
-                f"Criteria {criteria.name!r} failed on model {model.model_id}: {error}. "
-                "Choose another: raxe config set l2_model.auto_criteria balanced"
-            ) from error
-        ranked.append(Ranked(model, score))
-    return sorted(ranked, key=_best_first)
+    return sorted(_scored(models, criteria), key=_best_first)
 
 
 def best_model(
@@ -72,13 +60,15 @@ def best_model(
             "one: pip install raxe-l2 raxe-onnx"
         )
     limits = parse_constraints(constraints)
-    fitting = [model for model in active if all(_allows(limit, model) for limit in limits)]
+    fitting = active
+    for limit in limits:
+        fitting = [model for model in fitting if _allows(limit, model)]
     if not fitting:
         raise NoModelError(
             f"No active model meets {' and '.join(map(str, limits))}. "
             "See: raxe models which --explain"
         )
-    return rank(fitting, criteria)[0]
+    return min(_scored(fitting, criteria), key=_best_first)
 
 
 def unmet_constraint(model: Model, constraints: Sequence[Constraint]) -> str | None:
@@ -87,6 +77,20 @@ def unmet_constraint(model: Model, constraints: Sequence[Constraint]) -> str | N
         if not _allows(constraint, model):
             return constraint.judge({constraint.metric: Figure(_value(constraint, model))}).reason
     return None
+
+
+def _scored(models: Iterable[Model], criteria: Criteria) -> Iterator[Ranked]:
+    for model in models:
+        try:
+            score = criteria.score(model)
+            if score is not None and not math.isfinite(score):
+                raise ValueError(f"{score} is not a finite number")
+        except Exception as error:
+            raise PluginError(
+                f"Criteria {criteria.name!r} failed on model {model.model_id}: {error}. "
+                "Choose another: raxe config set l2_model.auto_criteria balanced"
+            ) from error
+        yield Ranked(model, score)
 
 
 def _allows(constraint: Constraint, model: Model) -> bool:

@@ -143,6 +143,9 @@ def test_config_get_set_and_show(models: Path, raxe: RunRaxe) -> None:
     }
     assert shown["l2_model.selection"]["origin"] == str(models / "config.yaml")
     assert shown["policy.block_score"]["origin"] == "default"
+    table = raxe("config", "show", "--origin").stdout.splitlines()
+    (row,) = (line for line in table if "policy.block_score" in line)
+    assert row.split("│")[4].strip() == "default"
     assert raxe("config", "path").stdout == f"{models / 'config.yaml'}\n"
     assert "  selection: auto   # keep" in (models / "config.yaml").read_text()
 
@@ -189,29 +192,3 @@ def test_api_errors_are_raxe_errors(models: Path) -> None:
         rollback(models / "config.yaml")
     with pytest.raises(ConfigError, match="unknown key"):
         change_setting("nope", 1, models / "config.yaml")
-
-
-@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_completion_script_is_printed(raxe: RunRaxe, shell: str) -> None:
-    assert "_RAXE_COMPLETE" in raxe("completion", shell).stdout
-
-
-def test_completion_offers_ids_and_aliases(
-    models: Path,
-    raxe: RunRaxe,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    raxe("models", "alias", "v9.9_alias", "v9.0_tiny")
-    monkeypatch.setenv("COMP_WORDS", "raxe models info v9")
-    monkeypatch.setenv("COMP_CWORD", "3")
-    monkeypatch.setenv("_RAXE_COMPLETE", "bash_complete")
-    from raxe_core.cli.main import main
-
-    with pytest.raises(SystemExit):
-        main(prog_name="raxe", args=[])
-    assert capsys.readouterr().out.split() == [
-        "plain,v9.0_tiny",
-        "plain,v9.1_small",
-        "plain,v9.9_alias",
-    ]
