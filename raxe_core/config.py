@@ -25,10 +25,10 @@ from typing import Any, NamedTuple
 
 from raxe_core.errors import ConfigError, did_you_mean
 from raxe_core.files import raxe_home
-from raxe_core.settings import SETTINGS, find_setting
+from raxe_core.settings import SETTINGS, find_setting, is_plain
 from raxe_core.yaml_file import line_of, read_yaml
 
-__all__ = ["Config", "Value", "check_setting", "load_config"]
+__all__ = ["Config", "Value", "check_setting", "config_files", "load_config"]
 
 L2 = "l2_model."
 
@@ -66,11 +66,21 @@ class Config(NamedTuple):
 
     @property
     def search_path(self) -> tuple[Path, ...]:
-        """The drop-in folders: our own if it exists, then the environment's, then the file's."""
+        """The drop-in folders: our own if it exists, then the environment's, then the file's.
+
+        Raises:
+            ConfigError: one begins with ``~`` and a user that is not known.
+        """
         own = raxe_home() / "models"
         listed = os.environ.get("RAXE_MODELS_PATH", "").split(os.pathsep)
         named = [Path(folder) for folder in [*listed, *self.get("models_path")] if folder]
-        folders = ([own] if own.is_dir() else []) + [folder.expanduser() for folder in named]
+        try:
+            folders = ([own] if own.is_dir() else []) + [folder.expanduser() for folder in named]
+        except RuntimeError:
+            raise ConfigError(
+                "A folder of RAXE_MODELS_PATH or models_path begins with ~ and a user that is not "
+                "known. Write the whole path."
+            ) from None
         return tuple(dict.fromkeys(folders))
 
     def for_model(self, model_id: str, origin: str) -> Config:
@@ -94,15 +104,11 @@ def load_config(path: Path | None = None) -> Config:
     Raises:
         ConfigError: names file, line and key, or the environment variable.
     """
-    default = raxe_home() / "config.yaml"
-    named = path or _path_from_environment("RAXE_CONFIG")
-    if named is not None and not named.exists():
-        raise ConfigError(f"{named}: there is no such configuration file. Mend the path.")
-    files = (default,) if named is None else (default, named)
+    files = config_files(path)
     values = {setting.key: Value(setting.default, "default") for setting in SETTINGS}
     for file in files:
         # Without a file, the YAML library is not even imported.
-        if file.exists():
+        if _is_there(file):
             values |= {key: Value(value, str(file)) for key, value in _checked_file(file)}
     config = Config(values, files[-1], files)
     if criteria := os.environ.get("RAXE_L2_MODEL_CRITERIA"):
@@ -110,6 +116,21 @@ def load_config(path: Path | None = None) -> Config:
     if model_id := os.environ.get("RAXE_L2_MODEL"):
         config = config.for_model(model_id, "RAXE_L2_MODEL")
     return config
+
+
+def config_files(path: Path | None = None) -> tuple[Path, ...]:
+    """Return the files that are read; changes are written to the last, which wins.
+
+    Raises:
+        ConfigError: there is no file where ``path`` or ``RAXE_CONFIG`` says.
+    """
+    default = raxe_home() / "config.yaml"
+    named = path or _path_from_environment("RAXE_CONFIG")
+    if named is None:
+        return (default,)
+    if not _is_there(named):
+        raise ConfigError(f"{named}: there is no such configuration file. Mend the path.")
+    return (default, named)
 
 
 def check_setting(key: str, value: Any, where: str) -> None:
@@ -121,7 +142,9 @@ def check_setting(key: str, value: Any, where: str) -> None:
     setting = find_setting(key)
     if setting is None:
         if key.startswith(L2) and key.count(".") > 1:
-            return  # l2_model.NAME.KEY belongs to the strategy NAME, which checks it itself
+            # l2_model.NAME.KEY belongs to the strategy NAME, which checks what it means.
+            _check_plain(key, {key.rpartition(".")[2]: value}, where)
+            return
         known = [setting.key for setting in SETTINGS]
         hint = did_you_mean(key, known)
         raise ConfigError(f"{where}: unknown key {key!r}.{hint} Known: {', '.join(known)}.")
@@ -150,11 +173,32 @@ def _checked_section(section: str, content: Any, path: Path) -> Iterator[tuple[s
     for name, value in content.items():
         key = f"{section}.{name}"
         if isinstance(value, Mapping) and section == "l2_model" and find_setting(key) is None:
+            _check_plain(key, value, f"{path}, line {line_of(content, name)}")
             yield key, value  # the section of a plugin's strategy
         else:
             check_setting(key, value, f"{path}, line {line_of(content, name)}")
             if value is not None:
                 yield key, value
+
+
+def _check_plain(key: str, value: Mapping[str, Any], where: str) -> None:
+    if not is_plain(value):
+        raise ConfigError(
+            f"{where}: {key} must be named, and hold text, numbers, true, false or lists of them."
+        )
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        if path.is_symlink():
+            raise ConfigError(f"{path}: is a link to a file that is not there.") from None
+        return False
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+        reason = getattr(error, "strerror", None) or error
+        raise ConfigError(f"{path}: cannot be read: {reason}. Mend the path.") from None
+    return True
 
 
 def _path_from_environment(variable: str) -> Path | None:

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from raxe_core.config import check_setting
 from raxe_core.errors import ConfigError, UsageError
-from raxe_core.files import locked, raxe_home, read_regular
+from raxe_core.files import atomic_write, locked, raxe_home, read_regular
 from raxe_core.settings import key_parts
-from raxe_core.yaml_file import read_yaml, write_yaml
+from raxe_core.yaml_file import line_of, read_yaml, write_yaml, writing_yaml
 
 __all__ = ["Change", "change_setting", "read_history", "rollback", "set_alias", "set_default"]
 
 MAX_HISTORY_BYTES = 64 << 20
+MAX_TIME = 1e11  # the year 5138
 
 
 class Change(NamedTuple):
@@ -64,20 +64,13 @@ def rollback(config_path: Path, name: str = "default") -> Change:
 
 
 def read_history() -> list[Change]:
-    """Return all changes, oldest first. A line that a crash left half-written is passed over."""
-    try:
-        data = read_regular(_history_path(), MAX_HISTORY_BYTES)
-    except FileNotFoundError:
-        return []
-    except OSError as error:
-        raise ConfigError(f"{_history_path()}: cannot be read: {error.strerror}.") from None
-    changes = []
-    for line in data.splitlines():
-        try:
-            changes.append(Change(**json.loads(line)))
-        except (ValueError, TypeError):
-            continue
-    return changes
+    """Return all changes, oldest first. A damaged line is passed over.
+
+    Raises:
+        ConfigError: the history cannot be read.
+    """
+    changes = map(_change_of, _history().splitlines())
+    return [change for change in changes if change is not None]
 
 
 def change_setting(key: str, value: Any, config_path: Path) -> None:
@@ -89,7 +82,7 @@ def change_setting(key: str, value: Any, config_path: Path) -> None:
     check_setting(key, value, str(config_path))
     with locked(config_path):
         content = read_yaml(config_path)
-        _put(content, key, value)
+        _put(content, key, value, config_path)
         write_yaml(config_path, content)
 
 
@@ -99,41 +92,65 @@ def _change(
     with locked(config_path):
         content = read_yaml(config_path)
         if name == "default":
-            before = (content.get("l2_model") or {}).get("model_id")
-            _put(content, "l2_model.selection", None if model_id is None else "explicit")
-            _put(content, "l2_model.model_id", model_id)
+            selection = None if model_id is None else "explicit"
+            _put(content, "l2_model.selection", selection, config_path)
+            before = _put(content, "l2_model.model_id", model_id, config_path)
         else:
-            before = (content.get("aliases") or {}).get(name)
-            _put(content, f"aliases.{name}", model_id)
-        write_yaml(config_path, content)
+            before = _put(content, f"aliases.{name}", model_id, config_path)
+        before = None if before is None else str(before)
         change = Change(time.time(), str(config_path), name, before, model_id, why, undoes)
-        _append(change)
+        # A crash after the history and before the file: undoing that change then changes nothing.
+        with writing_yaml(config_path, content):
+            _append(change)
     return change
 
 
-def _put(content: Any, key: str, value: Any) -> None:
-    """Set or, for None, remove a dotted key in a YAML mapping."""
+def _put(content: Any, key: str, value: Any, path: Path) -> Any:
+    """Set or, for None, remove a dotted key in a YAML mapping; return what was there."""
     *sections, last = key_parts(key)
     for section in sections:
         if content.get(section) is None:
             content[section] = {}
+        if not isinstance(content[section], dict):
+            where = f"{path}, line {line_of(content, section)}"
+            raise ConfigError(f"{where}: {section} must hold keys with values. Mend the file.")
         content = content[section]
+    before = content.get(last)
     if value is None:
         content.pop(last, None)
     else:
         content[last] = value
+    return before
 
 
 def _append(change: Change) -> None:
-    """Add a line with one write, which a crash leaves whole or recognisably torn."""
     path = _history_path()
     line = json.dumps(change._asdict()).encode("utf-8")
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    with locked(path):  # configuration files have locks of their own, and share the history
+        try:
+            atomic_write(path, _history().rstrip() + b"\n" + line + b"\n", mode=0o600)
+        except OSError as error:
+            raise ConfigError(f"{path}: cannot be written: {error.strerror or error}.") from None
+
+
+def _history() -> bytes:
+    path = _history_path()
     try:
-        os.write(descriptor, b"\n" + line + b"\n")
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        return read_regular(path, MAX_HISTORY_BYTES)
+    except (FileNotFoundError, NotADirectoryError):
+        return b""
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror or error}.") from None
+
+
+def _change_of(line: bytes) -> Change | None:
+    try:
+        change = Change(**json.loads(line))
+        sound = 0 <= change.time < MAX_TIME
+    except (ValueError, TypeError, RecursionError):
+        return None
+    texts = (change.config, change.name, change.before or "", change.after or "", change.why)
+    return change if sound and all(isinstance(text, str) for text in texts) else None
 
 
 def _history_path() -> Path:

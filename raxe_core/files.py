@@ -5,8 +5,10 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import IO
 
@@ -21,6 +23,10 @@ __all__ = [
     "read_regular",
     "replacing",
 ]
+
+LOCK_SECONDS = 10.0
+STALE_SECONDS = 3_600.0
+_TEMPORARY = ".raxe-tmp"
 
 
 def raxe_home() -> Path:
@@ -81,27 +87,37 @@ def digest_of(file: IO[bytes]) -> str:
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Path, mode: int = 0o666) -> Iterator[Path]:
     """Give a temporary file beside ``path`` to write to, and rename it to ``path`` at the end.
 
     A reader or a crash sees the old file or the new one. When the block raises, ``path`` is as it
-    was and the temporary file is gone.
+    was and the temporary file is gone; what a killed process leaves, a later one removes. A link
+    stays one, and the file it points to is replaced; that file's permissions stay, a new file has
+    ``mode`` less the umask. A device or a pipe is written to as it is.
 
     Raises:
         OSError: the folder cannot be written, the disk is full.
     """
+    if path.exists() and not path.is_file():
+        yield path
+        return
+    path = _linked(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.urandom(4).hex()}.tmp")
-    temporary.touch(exist_ok=False)
+    _sweep(path.parent)
+    temporary = path.with_name(f".{path.name}.{os.urandom(4).hex()}{_TEMPORARY}")
+    os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode))
     try:
         yield temporary
+        with suppress(FileNotFoundError):
+            temporary.chmod(stat.S_IMODE(path.stat().st_mode))
         _sync(temporary, os.O_RDWR)
         temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
     if hasattr(os, "O_DIRECTORY"):  # make the rename itself durable, where the system can
-        _sync(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+        with suppress(OSError):
+            _sync(path.parent, os.O_RDONLY | os.O_DIRECTORY)
 
 
 @contextmanager
@@ -113,26 +129,58 @@ def locked(path: Path) -> Iterator[None]:
     Raises:
         ConfigError: another process held it for 10 seconds, or the folder cannot be written.
     """
-    from filelock import FileLock, Timeout
+    from filelock import FileLock, Timeout, UnixFileLock
 
+    path = _linked(path)
+    beside = path.with_name(f".{path.name}.lock")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(path.with_name(f".{path.name}.lock"), timeout=10)
+        lock = FileLock(beside, timeout=LOCK_SECONDS)
         lock.acquire()
     except Timeout:
-        raise ConfigError(f"{path}: another process is changing it. Try again.") from None
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be locked: {error.strerror or error}.") from None
+        raise ConfigError(f"{path}: {_holder(beside)} is changing it. Try again later.") from None
+    except (OSError, NotImplementedError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ConfigError(
+            f"{path}: cannot be locked: {reason}. Its folder must be one that you can write to."
+        ) from None
     try:
+        if isinstance(lock, UnixFileLock):  # the file of another kind of lock is not ours to fill
+            with suppress(OSError):
+                beside.write_text(f"{os.getpid()}\n{os.uname().nodename}\n")
         yield
     finally:
         lock.release()
 
 
-def atomic_write(path: Path, data: bytes) -> None:
-    """Write ``data`` to ``path`` in one step; raises as :func:`replacing`."""
-    with replacing(path) as temporary:
+def atomic_write(path: Path, data: bytes, mode: int = 0o666) -> None:
+    """Write ``data`` to ``path`` in one step; ``mode`` and errors are as in :func:`replacing`."""
+    with replacing(path, mode) as temporary:
         temporary.write_bytes(data)
+
+
+def _linked(path: Path) -> Path:
+    """Return the file that a path leads to through its links."""
+    return Path(os.path.realpath(path))
+
+
+@cache
+def _sweep(folder: Path) -> None:
+    """Remove what killed processes left in a folder; looked for once in a process."""
+    before = time.time() - STALE_SECONDS
+    with suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name.endswith(_TEMPORARY) and entry.stat().st_mtime < before:
+                Path(entry).unlink(missing_ok=True)
+
+
+def _holder(lock: Path) -> str:
+    """Name the process that holds a lock, where its file tells."""
+    try:
+        process, host = lock.read_text("utf-8").split()[:2]
+    except (OSError, ValueError):
+        return "another process"
+    return f"process {process} on {host}"
 
 
 def _sync(path: Path, flags: int) -> None:

@@ -18,7 +18,7 @@ from raxe_core._version import __version__
 from raxe_core.errors import RaxeError
 from raxe_core.files import atomic_write, raxe_home, read_regular
 
-__all__ = ["FileState", "Index", "scan_folder"]
+__all__ = ["FileState", "Index", "file_state", "scan_folder"]
 
 FileState = list[int]
 
@@ -36,10 +36,10 @@ class Index:
         try:
             name = f"models-{zlib.crc32(os.fsencode(self._folder)):08x}.json"
             self._path = raxe_home() / "cache" / name
-            content = json.loads(read_regular(self._path, MAX_INDEX_BYTES))
-            if (content["version"], content["folder"]) == (__version__, self._folder):
-                self._known = dict(content["entries"])
-        except (OSError, ValueError, TypeError, KeyError, RaxeError):
+            head, _, entries = read_regular(self._path, MAX_INDEX_BYTES).partition(b"\n")
+            if head == self._head(entries):
+                self._known = json.loads(entries)
+        except (OSError, ValueError, RaxeError):
             pass  # no index yet, a damaged one, or no home: the files are read
 
     def __enter__(self) -> Index:
@@ -48,20 +48,22 @@ class Index:
     def __exit__(self, *_: object) -> None:
         if self._path is None or self._seen == self._known:
             return
-        content = {"version": __version__, "folder": self._folder, "entries": self._seen}
-        # A read-only home, or a name that is not Unicode: the files are read every time.
-        with contextlib.suppress(OSError, ValueError):
-            atomic_write(self._path, json.dumps(content).encode("utf-8"))
+        entries = json.dumps(self._seen).encode("ascii")
+        with contextlib.suppress(OSError):  # a read-only home: the files are read every time
+            atomic_write(self._path, self._head(entries) + b"\n" + entries)
+
+    def _head(self, entries: bytes) -> bytes:
+        """Return the first line, which tells whether the entries are whole and of use here."""
+        head = {"version": __version__, "folder": self._folder, "crc": zlib.crc32(entries)}
+        return json.dumps(head).encode("ascii")
 
     def get(self, name: str, states: list[FileState | None]) -> dict[str, Any] | None:
         """Return what was stored for a bundle and its sidecar in these states, or None."""
         entry = self._known.get(name)
-        if not isinstance(entry, dict) or entry.get("files") != states:
-            return None
-        found = entry.get("found")
-        if not isinstance(found, dict) or found.keys() != {"metadata", "problem"}:
+        if entry is None or entry["files"] != states:
             return None
         self._seen[name] = entry
+        found: dict[str, Any] = entry["found"]
         return found
 
     def put(self, name: str, states: list[FileState | None], found: dict[str, Any]) -> None:
@@ -77,15 +79,15 @@ def scan_folder(folder: Path, suffix: str) -> dict[str, FileState]:
     """
     with os.scandir(folder) as entries:
         found = {
-            entry.name: _state(entry)
+            entry.name: file_state(entry)
             for entry in entries
             if entry.name.endswith(suffix) and not entry.name.startswith(".")
         }
     return dict(sorted(found.items()))
 
 
-def _state(entry: os.DirEntry[str]) -> FileState:
-    """Return what tells one state of a file from another; empty for a link into nothing."""
+def file_state(entry: os.DirEntry[str] | Path) -> FileState:
+    """Return what tells one state of a file from another; empty where there is none."""
     try:
         status = entry.stat()
     except OSError:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from raxe_core.bundle import Bundle, pack
 from raxe_core.discovery import bundle_filename, model_from_file, open_bundle
 from raxe_core.errors import BundleError, UsageError
-from raxe_core.files import atomic_write, raxe_home, replacing
+from raxe_core.files import atomic_write, locked, raxe_home, replacing
 from raxe_core.model import Model
+from raxe_core.signing import signature_path
 
 __all__ = ["add_model", "write_pack"]
 
@@ -34,7 +37,8 @@ def write_pack(folder: Path, destination: Path | None = None) -> Path:
 def add_model(source: Path, replace: bool = False) -> Model:
     """Put a bundle, or a folder to be packed, into ``$RAXE_HOME/models`` and return its model.
 
-    A sidecar ``metadata/{model_id}.json`` beside the bundle comes with it.
+    A sidecar ``metadata/{model_id}.json`` and a signature beside the bundle come with it, in a
+    second step: until then a new model is described by its own manifest, and unsigned.
 
     Raises:
         InvalidModelError: the bundle or its metadata is broken; nothing is changed.
@@ -43,41 +47,59 @@ def add_model(source: Path, replace: bool = False) -> Model:
     """
     folder = raxe_home() / "models"
     try:
-        if source.is_dir():
-            manifest, data = pack(source)
-            path = folder / bundle_filename(manifest.metadata.model_id)
-            _refuse_to_overwrite(path, replace)
-            atomic_write(path, data)
-        else:
-            path = _copy(source, folder, replace)
+        add = _add_folder if source.is_dir() else _add_file
+        path = add(source, folder, replace)
     except OSError as error:
         raise UsageError(f"{folder}: cannot be written: {error.strerror or error}.") from None
     return model_from_file(path, source=str(folder))
 
 
-def _copy(source: Path, folder: Path, replace: bool) -> Path:
+def _add_folder(source: Path, folder: Path, replace: bool) -> Path:
+    manifest, data = pack(source)
+    with _placing(manifest.metadata.model_id, folder, None, replace) as bundle:
+        bundle.write_bytes(data)
+    return folder / bundle_filename(manifest.metadata.model_id)
+
+
+def _add_file(source: Path, folder: Path, replace: bool) -> Path:
     model = model_from_file(source, source=str(source.parent))
     if model.problem is not None:
         raise BundleError(model.problem)
-    path = folder / bundle_filename(model.model_id)
-    _refuse_to_overwrite(path, replace)
-    with open_bundle(model) as bundle:  # this checks the checksum, too
-        bundle.verify()
-        digest = bundle.digest()
-    with replacing(path) as temporary:
-        shutil.copyfile(source, temporary)
-        with Bundle(temporary) as copy:
+    with open_bundle(model) as opened:  # this checks the checksum, too
+        opened.verify()
+        digest = opened.digest()
+    with _placing(model.model_id, folder, source, replace) as bundle:
+        shutil.copyfile(source, bundle)
+        with Bundle(bundle) as copy:
             if copy.digest() != digest:
                 raise BundleError(f"{source} changed while it was read. Try again.")
-        sidecar = source.parent / "metadata" / f"{model.model_id}.json"
-        if sidecar.exists():
-            with replacing(folder / "metadata" / sidecar.name) as temporary_sidecar:
-                shutil.copyfile(sidecar, temporary_sidecar)
-        else:  # that of the model that is replaced
-            (folder / "metadata" / sidecar.name).unlink(missing_ok=True)
-    return path
+    return folder / bundle_filename(model.model_id)
 
 
-def _refuse_to_overwrite(path: Path, replace: bool) -> None:
-    if path.exists() and not replace:
-        raise UsageError(f"{path} is there already. Use --replace to put the new one in its place.")
+@contextmanager
+def _placing(model_id: str, folder: Path, source: Path | None, replace: bool) -> Iterator[Path]:
+    """Give a file to fill with a bundle; at the end, put it and what is beside it in place.
+
+    ``source`` is the bundle that it is a copy of, None for one that is new.
+    """
+    path = folder / bundle_filename(model_id)
+    places = _beside(path, model_id)
+    given = zip(places, _beside(source, model_id), strict=True) if source is not None else ()
+    copied = {place: file for place, file in given if file.exists()}
+    with locked(folder):
+        if path.exists() and not replace:
+            raise UsageError(
+                f"{path} is there already. Use --replace to put the new one in its place."
+            )
+        with ExitStack() as together:
+            for place, file in copied.items():
+                shutil.copyfile(file, together.enter_context(replacing(place)))
+            yield together.enter_context(replacing(path))  # the last to be entered is placed first
+        for place in places:
+            if place not in copied:  # that of the model that is replaced
+                place.unlink(missing_ok=True)
+
+
+def _beside(bundle: Path, model_id: str) -> tuple[Path, Path]:
+    """Return where the sidecar and the signature of a bundle are."""
+    return bundle.parent / "metadata" / f"{model_id}.json", signature_path(bundle)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-__all__ = ["SETTINGS", "Setting", "find_setting", "key_parts", "parse_value"]
+__all__ = ["SETTINGS", "Setting", "find_setting", "is_plain", "key_parts"]
 
 
 class Setting(NamedTuple):
@@ -27,7 +27,15 @@ def _is_texts(value: Any) -> bool:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e300
+
+
+def _is_seconds(value: Any) -> bool:
+    return _is_number(value) and 0 < value <= 86_400
+
+
+def _is_name(value: Any) -> bool:
+    return _is_text(value) and value.isprintable() and bool(value)
 
 
 def _is_share(value: Any) -> bool:
@@ -35,11 +43,15 @@ def _is_share(value: Any) -> bool:
 
 
 def _is_names(value: Any) -> bool:
-    return isinstance(value, Mapping) and all(map(_is_text, [*value.keys(), *value.values()]))
+    return isinstance(value, Mapping) and all(map(_is_name, [*value.keys(), *value.values()]))
 
 
 def _is_shares(value: Any) -> bool:
     return isinstance(value, Mapping) and all(map(_is_share, value.values()))
+
+
+def _is_switch(value: Any) -> bool:
+    return isinstance(value, bool)
 
 
 def _is_on_failure(value: Any) -> bool:
@@ -86,8 +98,8 @@ SETTINGS = (
     ),
     Setting(
         "l2_model.load_timeout_s",
-        "a number of seconds",
-        _is_number,
+        "a number of seconds, at most 86400",
+        _is_seconds,
         "how long loading a model may take before it counts as failed",
         60,
     ),
@@ -105,6 +117,14 @@ SETTINGS = (
         "threats that score at least this are blocked, others are flagged",
         0.9,
     ),
+    Setting(
+        "trust.require_signature",
+        "true or false",
+        _is_switch,
+        "use a model of a drop-in folder only if a key of trust.keys signed it",
+        False,
+    ),
+    Setting("trust.keys", "names with files", _is_names, "public keys that may sign models", {}),
 )
 
 
@@ -125,8 +145,10 @@ def key_parts(key: str) -> list[str]:
     return [*setting.key.split("."), key.removeprefix(f"{setting.key}.")]
 
 
-def parse_value(text: str) -> Any:
-    """Read a value from the command line as YAML reads it: ``0.5``, ``[a, b]``, ``text``."""
-    from ruamel.yaml import YAML
-
-    return YAML(typ="safe").load(text)
+def is_plain(value: Any) -> bool:
+    """Tell whether a value of YAML is one of JSON, too: no date, no bytes, no NaN."""
+    if isinstance(value, Mapping):
+        return all(map(_is_name, value)) and all(map(is_plain, value.values()))
+    if isinstance(value, list):
+        return all(map(is_plain, value))
+    return value is None or isinstance(value, str | bool) or _is_number(value)

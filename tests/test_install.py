@@ -75,7 +75,7 @@ def test_home_that_cannot_be_written_is_named(
 ) -> None:
     (tmp_path / "home").write_text("")
     monkeypatch.setenv("RAXE_HOME", str(tmp_path / "home"))
-    with pytest.raises(UsageError, match="models: cannot be written"):
+    with pytest.raises(UsageError, match="models: cannot be locked"):
         add_model(write_bundle(tmp_path / "from"))
 
 

@@ -14,7 +14,8 @@ from typing import Any
 
 from raxe_core.benchmark.fingerprint import machine_key
 from raxe_core.errors import RaxeError
-from raxe_core.files import atomic_write, raxe_home, read_regular
+from raxe_core.files import atomic_write, locked, raxe_home, read_regular
+from raxe_core.strict_json import parse_json
 
 __all__ = ["FIGURES", "measured_figures", "profile_path", "save_profile"]
 
@@ -37,7 +38,9 @@ def measured_figures(model_id: str, bundle_path: Path | None) -> Mapping[str, fl
     known = _profile().get(model_id)
     if known is None or known.get("bundle") != _state(bundle_path):
         return {}
-    figures = known.get("figures", {})
+    figures = known.get("figures")
+    if not isinstance(figures, dict):
+        return {}
     return {
         name: float(figures[name]) for name in FIGURES if isinstance(figures.get(name), int | float)
     }
@@ -47,15 +50,18 @@ def save_profile(models: Mapping[str, tuple[Path | None, Mapping[str, float]]], 
     """Add measured figures to this machine's profile, and return its path.
 
     Raises:
+        ConfigError: another process has been changing it for 10 seconds.
         OSError: the profile cannot be written.
     """
     path = profile_path()
-    entries = dict(_profile())
-    for model_id, (bundle_path, figures) in models.items():
-        state = {"bundle": _state(bundle_path), "measured": date, "figures": dict(figures)}
-        entries[model_id] = state
-    content = {"schema_version": 1, "machine_key": machine_key(), "models": entries}
-    atomic_write(path, (json.dumps(content, indent=2, sort_keys=True) + "\n").encode("utf-8"))
+    with locked(path):
+        _cache.clear()
+        entries = dict(_profile())
+        for model_id, (bundle_path, figures) in models.items():
+            state = {"bundle": _state(bundle_path), "measured": date, "figures": dict(figures)}
+            entries[model_id] = state
+        content = {"schema_version": 1, "machine_key": machine_key(), "models": entries}
+        atomic_write(path, (json.dumps(content, indent=2, sort_keys=True) + "\n").encode("utf-8"))
     return path
 
 
@@ -75,7 +81,8 @@ def _profile() -> Mapping[str, Any]:
         state = (status.st_mtime_ns, status.st_size)
         known = _cache.get(str(path))
         if known is None or known[0] != state:
-            models = json.loads(read_regular(path, MAX_PROFILE_BYTES))["models"]
+            data = read_regular(path, MAX_PROFILE_BYTES)
+            models = parse_json(data, limit=MAX_PROFILE_BYTES)["models"]
             known = _cache[str(path)] = (state, models if isinstance(models, dict) else {})
     except (OSError, ValueError, KeyError, TypeError, RaxeError):
         return {}

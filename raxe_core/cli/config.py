@@ -8,10 +8,11 @@ import click
 
 from raxe_core.cli.lazy import LazyGroup
 from raxe_core.cli.output import echo_json, format_table, short_path
-from raxe_core.config import check_setting, load_config
+from raxe_core.config import check_setting, config_files, load_config
 from raxe_core.defaults import change_setting
 from raxe_core.safe_text import safe_text
-from raxe_core.settings import find_setting, parse_value
+from raxe_core.settings import find_setting
+from raxe_core.yaml_file import parse_value
 
 config = LazyGroup(
     name="config",
@@ -89,10 +90,10 @@ def set_value(config_path: Path | None, key: str, value: str) -> None:
       raxe config set l2_model.constraints "[p95_latency_ms<10]"
       raxe config set l2_model.fallback_model_id ""
     """
-    loaded = load_config(config_path)
-    change_setting(key, parse_value(value) if value else None, loaded.path)
+    path = config_files(config_path)[-1]  # a file with a wrong setting can be mended
+    change_setting(key, parse_value(value) if value else None, path)
     click.echo(f"✅ {safe_text(key)} = {safe_text(value) or 'unset'}")
-    click.echo(f"Updated: {short_path(loaded.path)}")
+    click.echo(f"Updated: {short_path(path)}")
 
 
 @click.command()
@@ -104,7 +105,7 @@ def path(config_path: Path | None) -> None:
     Example:
       raxe config path
     """
-    click.echo(str(load_config(config_path).path))
+    click.echo(safe_text(str(config_files(config_path)[-1]), 5_000))
 
 
 def _shown(value: object) -> str:
