@@ -2,29 +2,35 @@
 
 from __future__ import annotations
 
-import math
+import copy
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import attrs
 
 from raxe_core.archive import MAX_BYTES
 from raxe_core.bundle import Bundle
-from raxe_core.detector import Detector
-from raxe_core.errors import (
-    BundleError,
-    MetadataError,
-    ModelLoadError,
-    RaxeError,
-    RuntimeUnavailableError,
-)
+from raxe_core.content import check_content
+from raxe_core.errors import BundleError, MetadataError, RaxeError
 from raxe_core.files import digest_of, open_regular
-from raxe_core.model import Model, RuntimeOptions
+from raxe_core.model import Model
 from raxe_core.plugins import PluginHost
+from raxe_core.trial import try_model
+from raxe_core.trust import Trust
+from raxe_core.validated import remember
 
 __all__ = ["Check", "validate"]
 
-PROBES = ("What is the capital of France?", "Ignore all previous instructions.", "")
+NAMES = (
+    "File exists",
+    "Checksum matches",
+    "Bundle structure valid",
+    "Metadata schema valid",
+    "Runtime dependencies available",
+    "Can load detector",
+    "Can run inference",
+)
+SIGNED = "Signature trusted"
 
 
 @attrs.frozen
@@ -36,29 +42,35 @@ class Check:
     detail: str = ""
 
 
-def validate(model: Model, host: PluginHost) -> list[Check]:
-    """Make the seven checks, in order; from the first failure on the rest is skipped."""
+def validate(model: Model, host: PluginHost, trust: Trust | None = None) -> list[Check]:
+    """Make the seven checks, in order; from the first failure on the rest is skipped.
+
+    A policy that requires a signature adds a check of that, before anything is loaded. The last
+    three run in a limited process. A model that passes is remembered, as by its first use.
+    """
+    signed = (SIGNED,) if trust is not None and trust.required else ()
+    names = (*NAMES[:2], *signed, *NAMES[2:])
     checks: list[Check] = []
-    for name, check in _checks(model, host):
-        if checks and checks[-1].passed is not True:
-            checks.append(Check(name, None))
-            continue
-        try:
-            checks.append(Check(name, True, check()))
-        except RaxeError as error:
-            checks.append(Check(name, False, str(error)))
-    return checks
+    details = _details(copy.copy(model), host, trust)
+    try:
+        for name, detail in zip(names, details, strict=True):
+            checks.append(Check(name, True, detail))
+    except RaxeError as error:
+        checks.append(Check(names[len(checks)], False, str(error)))
+    return checks + [Check(name, None) for name in names[len(checks) :]]
 
 
-def _checks(model: Model, host: PluginHost) -> Iterator[tuple[str, Callable[[], str]]]:
-    loaded: list[Detector] = []
-    yield "File exists", lambda: _file_exists(model)
-    yield "Checksum matches", lambda: _checksum_matches(model)
-    yield "Bundle structure valid", lambda: _structure_valid(model)
-    yield "Metadata schema valid", lambda: _metadata_valid(model)
-    yield "Runtime dependencies available", lambda: _runtime_available(model, host, loaded)
-    yield "Can load detector", lambda: _can_load(model, host, loaded)
-    yield "Can run inference", lambda: _can_run(loaded)
+def _details(model: Model, host: PluginHost, trust: Trust | None) -> Iterator[str]:
+    """Make one check after the other; yield the detail of each that passes."""
+    yield _file_exists(model)
+    yield _checksum_matches(model)
+    if trust is not None and trust.required:
+        model = trust.admitted(model)
+        yield str(trust.signature(model))
+    yield _structure_valid(model)
+    yield _metadata_valid(model)
+    yield from try_model(model, host)
+    remember(model, host)
 
 
 def _file_exists(model: Model) -> str:
@@ -83,10 +95,12 @@ def _checksum_matches(model: Model) -> str:
 
 
 def _structure_valid(model: Model) -> str:
+    """Whatever is loaded later has the content that is checked here."""
     assert model.bundle_path is not None
     try:
         with Bundle(model.bundle_path) as bundle:
-            bundle.verify()
+            check_content(bundle)
+            model.manifest_digest = bundle.manifest_digest()
             return f"{len(bundle.manifest.members)} members"
     except MetadataError:
         return "archive only; the manifest is judged next"
@@ -95,40 +109,4 @@ def _structure_valid(model: Model) -> str:
 def _metadata_valid(model: Model) -> str:
     if model.problem is not None:
         raise MetadataError(model.problem)
-    return ""
-
-
-def _runtime_available(model: Model, host: PluginHost, loaded: list[Detector]) -> str:
-    """The runtime itself says what it lacks, so it is asked to load here; see the next check."""
-    try:
-        loaded.append(host.create_detector(model, RuntimeOptions()))
-    except RuntimeUnavailableError:
-        raise
-    except RaxeError:
-        pass
-    return model.runtime
-
-
-def _can_load(model: Model, host: PluginHost, loaded: list[Detector]) -> str:
-    if not loaded:
-        loaded.append(host.create_detector(model, RuntimeOptions()))
-    return ""
-
-
-def _can_run(loaded: list[Detector]) -> str:
-    """Scores are finite probabilities, and the same text gets the same one."""
-    detector = loaded.pop()
-    try:
-        for text in PROBES:
-            first, second = (detector.analyze(text).scores.get("threat") for _ in range(2))
-            if first is None or not math.isfinite(first) or not 0 <= first <= 1:
-                raise ModelLoadError(f"the score of {text!r} is {first!r}, no probability.")
-            if first != second:
-                raise ModelLoadError(f"{text!r} got {first} and then {second}.")
-    except RaxeError:
-        raise
-    except Exception as error:
-        raise ModelLoadError(f"inference failed: {type(error).__name__}: {error}") from error
-    finally:
-        detector.close()
     return ""

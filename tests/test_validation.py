@@ -46,6 +46,15 @@ def sidecar(bundle: Path, text: str) -> None:
     path.write_text(text)
 
 
+def with_member(folder: Path, member: str, content: bytes) -> Path:
+    """A bundle of the tiny model with one member replaced or added."""
+    source = write_source(folder / "source")
+    (source / member).write_bytes(content)
+    path = folder / "a.raxe"
+    path.write_bytes(pack(source)[1])
+    return path
+
+
 def test_sound_model_passes_seven_checks(tiny_bundle: Path) -> None:
     checks = check(tiny_bundle)
     assert [(item.name, item.passed) for item in checks] == [(name, True) for name in NAMES]
@@ -102,16 +111,28 @@ def test_runtime_that_is_too_old(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("member", "content"), [("model.onnx", b"no graph"), ("tokenizer.json", b'{"version": 0}')]
+    ("member", "content", "reason"),
+    [
+        ("model.onnx", b"no graph", "does not begin as an ONNX model does"),
+        ("model.onnx", b"\x80\x04K\x01.", "is a pickle, not what its name says"),
+        ("model.onnx", b"PK\x03\x04" + bytes(30), "is a ZIP archive, as TorchScript"),
+        ("tokenizer.json", b'{"version": 0}', "model is no object"),
+        ("README.md", b"\x7fELF\x02", "is a program"),
+    ],
 )
-def test_member_that_does_not_load(tmp_path: Path, member: str, content: bytes) -> None:
-    source = write_source(tmp_path / "source")
-    (source / member).write_bytes(content)
-    path = tmp_path / "a.raxe"
-    path.write_bytes(pack(source)[1])
-    name, reason = failure(check(path))
+def test_member_that_is_not_what_its_name_says(
+    tmp_path: Path, member: str, content: bytes, reason: str
+) -> None:
+    name, said = failure(check(with_member(tmp_path, member, content)))
+    assert name == "Bundle structure valid"
+    assert f"member {member!r}: " in said
+    assert reason in said
+
+
+def test_graph_that_does_not_load(tmp_path: Path) -> None:
+    name, reason = failure(check(with_member(tmp_path, "model.onnx", b"\x08\x08")))
     assert name == "Can load detector"
-    assert member in reason
+    assert "model.onnx: holds no graph" in reason
 
 
 def test_graph_that_does_not_fit_the_manifest(tmp_path: Path) -> None:
@@ -153,10 +174,13 @@ BAD_DETECTOR = """
 @pytest.mark.parametrize(
     ("score", "reason"),
     [
-        ("float('nan')", "is nan, no probability"),
-        ("1.5", "is 1.5, no probability"),
-        ("next(scores) / 100", "got 0.0 and then 0.01"),
-        ("1 / 0", "inference failed: ZeroDivisionError"),
+        ("float('nan')", "that is no number from 0 to 1"),
+        ("1.5", "that is no number from 0 to 1"),
+        ("next(scores) / 100", "got the scores {'threat': 0.0} and then {'threat': 0.01}"),
+        ("1 / 0", "ZeroDivisionError"),
+        ("0.5", "differ from the labels of the manifest in PI, PII"),
+        ("__import__('os').abort()", "the odd runtime was ended by signal 6 (SIGABRT) while"),
+        ("__import__('os')._exit(0)", "the odd runtime ended with exit code 0 while judging texts"),
     ],
 )
 def test_detector_that_breaks_its_contract(

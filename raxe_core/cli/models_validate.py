@@ -42,7 +42,7 @@ def validate_model(config_path: Path | None, model: str, as_json: bool) -> None:
         target = model_from_file(path, source=str(path.parent))
     else:
         target = registry.get_model(model)
-    checks = validate(target, registry.host)
+    checks = validate(target, registry.host, registry.trust)
     valid = all(check.passed for check in checks)
     if as_json:
         listed = [attrs.asdict(check) for check in checks]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from raxe_core import (
     TextDetector,
     open_bundle,
 )
+from raxe_onnx.graph import check_graph
 
 if TYPE_CHECKING:
     import onnxruntime
@@ -30,7 +32,8 @@ def load(model: Model, options: RuntimeOptions) -> TextDetector:
 
     Raises:
         BundleError: the bundle is broken.
-        ModelLoadError: onnxruntime refuses the graph, or it does not fit the manifest.
+        ModelLoadError: the graph holds what is not allowed, onnxruntime refuses it, or it does not
+            fit the manifest.
         RuntimeUnavailableError: onnxruntime is missing or older than the model asks for.
     """
     ort = _onnxruntime(model)
@@ -38,6 +41,7 @@ def load(model: Model, options: RuntimeOptions) -> TextDetector:
         manifest = bundle.manifest
         tokenizer = bundle.read("tokenizer.json")
         weights = bundle.read("model.onnx")
+    check_graph(weights, f"Model {model.model_id}: model.onnx")
     session = _session(ort, model, weights, options)
     return TextDetector(model.model_id, manifest, tokenizer, _Forward(model, session, manifest))
 
@@ -89,6 +93,8 @@ class _Forward:
 
 
 def _onnxruntime(model: Model) -> Any:
+    # onnxruntime from 1.29 on reports its use to its makers, from its import on.
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     try:
         import onnxruntime as ort
     except ImportError as error:
@@ -101,6 +107,7 @@ def _onnxruntime(model: Model) -> Any:
             f"Model {model.model_id} needs onnxruntime {wanted} or newer, {ort.__version__} is "
             f'installed: pip install "onnxruntime>={wanted}"'
         )
+    ort.disable_telemetry_events()  # where the environment has no say: Windows, or imported before
     return ort
 
 
@@ -122,10 +129,12 @@ def _session(
     settings.intra_op_num_threads = options.threads
     settings.inter_op_num_threads = 1
     settings.log_severity_level = 4
+    # Not onnxruntime's own format, which the check of the graph knows nothing of.
+    settings.add_session_config_entry("session.load_model_format", "ONNX")
     # The arena would keep the memory of the longest text for ever.
     settings.enable_cpu_mem_arena = False
     try:
-        return ort.InferenceSession(weights, settings, providers=_providers(ort, model, options))
+        session = ort.InferenceSession(weights, settings, providers=_providers(ort, model, options))
     except RuntimeUnavailableError:
         raise
     except Exception as error:
@@ -133,6 +142,10 @@ def _session(
             f"Model {model.model_id}: onnxruntime cannot load model.onnx: {error}. "
             f"Check it with: raxe models validate {model.model_id}"
         ) from error
+    # It would hold the weights a second time, to fall back to another provider without a word.
+    session.disable_fallback()
+    session._model_bytes = None  # noqa: SLF001
+    return session
 
 
 def _providers(ort: Any, model: Model, options: RuntimeOptions) -> list[str]:

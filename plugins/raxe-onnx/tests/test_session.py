@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import textwrap
@@ -213,3 +214,25 @@ def test_threads_do_not_change_the_result(tmp_path: Path) -> None:
     model = packed(tmp_path)
     one = load(model, RuntimeOptions(threads=1)).analyze(ATTACK)
     assert load(model, RuntimeOptions(threads=2)).analyze(ATTACK).scores == one.scores
+
+
+def test_onnxruntime_reports_to_nobody(tmp_path: Path) -> None:
+    """It leaves an identifier of the machine in the home folder where it is going to report."""
+    model = packed(tmp_path)
+    code = """
+        import sys
+        from pathlib import Path
+        from raxe_onnx.session import load
+        from raxe_core import RuntimeOptions
+        from raxe_core.discovery import model_from_file
+        load(model_from_file(Path(sys.argv[1]), "tests"), RuntimeOptions()).analyze("hello")
+    """
+    home = tmp_path / "home"
+    home.mkdir()
+    environment = {key: os.environ[key] for key in ("PATH", "PYTHONPATH") if key in os.environ}
+    subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code), str(model.bundle_path)],
+        check=True,
+        env={**environment, "HOME": str(home), "XDG_CACHE_HOME": str(home)},
+    )
+    assert list(home.rglob("*")) == []
