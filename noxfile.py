@@ -18,6 +18,7 @@ PYTHONS = ["3.10", "3.11", "3.12", "3.13"]
 PLUGINS = sorted(path.parent.name for path in Path("plugins").glob("*/pyproject.toml"))
 TORCH = "torch==2.13.0"
 TEST_TOOLS = ["pytest>=8", "hypothesis>=6.100", "onnx>=1.17", "jsonschema>=4.20"]
+SIGNING = ["-e", ".[signing]"]  # an extra, which the tests of signatures skip without
 # What statistics are checked against.
 REFERENCES = ["hdrhistogram>=0.10", "scikit-learn>=1.4", "scipy>=1.11", "statsmodels>=0.14"]
 # What a plugin's own tests need beside it.
@@ -62,7 +63,7 @@ def types(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """Test the core together with the ONNX runtime and the shipped models."""
     install(session, "raxe-onnx", "raxe-l2")
-    session.install(*REFERENCES)
+    session.install(*REFERENCES, *SIGNING)
     session.run("pip", "check")
     session.run("pytest", "tests", "--ignore", "tests/test_docs.py", *session.posargs)
 
@@ -71,6 +72,7 @@ def tests(session: nox.Session) -> None:
 def compatibility(session: nox.Session) -> None:
     """Run the core's tests on every supported Python."""
     install(session, "raxe-onnx", "raxe-l2")
+    session.install(*SIGNING)
     session.run("pytest", "tests", "--ignore", "tests/test_docs.py", *session.posargs)
 
 
@@ -88,6 +90,7 @@ def plugin(session: nox.Session, name: str) -> None:
 def docs(session: nox.Session) -> None:
     """Run the code blocks of the documentation, and compare generated pages with the code."""
     install(session, "raxe-onnx", "raxe-l2", "raxe-abtest")
+    session.install(*SIGNING)
     session.run("pytest", "tests/test_docs.py", *session.posargs)
 
 
@@ -105,7 +108,8 @@ def wheels(session: nox.Session) -> None:
 
 @nox.session
 def benchmarks(session: nox.Session) -> None:
-    """Measure start-up and overhead; prints ratios, asserts nothing."""
+    """Measure start-up, listing, selection, scans and reloads; prints ratios, asserts nothing."""
     session.install(".", "plugins/raxe-onnx", "plugins/raxe-l2", "rich")
-    session.run("python", "benchmarks/startup.py")
-    session.run("python", "benchmarks/overhead.py")
+    for name in ("startup", "listing", "selecting", "first_verdict", "overhead"):
+        session.run("python", f"benchmarks/{name}.py")
+    session.run("python", "benchmarks/hot_reload.py", "--flips", "50")

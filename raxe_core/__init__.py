@@ -25,10 +25,11 @@ if TYPE_CHECKING:
         RuntimeUnavailableError,
         ThreatBlockedError,
         UnknownModelError,
+        UntrustedModelError,
         UsageError,
     )
     from raxe_core.explanation import Explanation
-    from raxe_core.files import atomic_write, locked, raxe_home
+    from raxe_core.files import atomic_write, locked, raxe_home, replacing
     from raxe_core.hookspecs import hookimpl
     from raxe_core.manifest import Manifest
     from raxe_core.metadata import ModelMetadata
@@ -66,10 +67,11 @@ _NAMES = {
         "RuntimeUnavailableError",
         "ThreatBlockedError",
         "UnknownModelError",
+        "UntrustedModelError",
         "UsageError",
     ),
     "explanation": ("Explanation",),
-    "files": ("atomic_write", "locked", "raxe_home"),
+    "files": ("atomic_write", "locked", "raxe_home", "replacing"),
     "hookspecs": ("hookimpl",),
     "manifest": ("Manifest",),
     "metadata": ("ModelMetadata",),
@@ -126,6 +128,7 @@ __all__ = [
     "TextDetector",
     "ThreatBlockedError",
     "UnknownModelError",
+    "UntrustedModelError",
     "UsageError",
     "__version__",
     "atomic_write",
@@ -139,6 +142,7 @@ __all__ = [
     "raxe_home",
     "read_safetensors_header",
     "read_yaml",
+    "replacing",
     "set_default",
     "write_yaml",
 ]

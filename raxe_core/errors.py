@@ -11,6 +11,7 @@
     ├── InvalidModelError       what stands in the model's files is wrong
     │   ├── MetadataError           metadata does not fit its schema
     │   ├── BundleError             the .raxe file is damaged or breaks the format
+    │   ├── UntrustedModelError     no key that is trusted signed it
     │   └── ModelLoadError          the runtime could not load the model
     │       └── LoadTimeoutError        loading it took too long
     ├── RuntimeUnavailableError the runtime of a model is not installed
@@ -44,6 +45,7 @@ __all__ = [
     "ThreatBlockedError",
     "UnknownModelError",
     "UnknownNameError",
+    "UntrustedModelError",
     "UsageError",
     "did_you_mean",
 ]
@@ -96,6 +98,12 @@ class MetadataError(InvalidModelError):
 
 class BundleError(InvalidModelError):
     """A ``.raxe`` file is damaged or breaks the bundle format."""
+
+
+class UntrustedModelError(InvalidModelError):
+    """``trust.require_signature`` is set, and no key of ``trust.keys`` signed the model."""
+
+    kind = "untrusted model"
 
 
 class RuntimeUnavailableError(RaxeError):

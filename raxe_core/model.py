@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -36,6 +38,11 @@ class Model:
         self.problem = problem
         #: Figures of ``performance`` that this machine has measured; they win over claims.
         self.measured: Mapping[str, float] = {}
+        #: Whether an installed package brought the model, and not a drop-in folder.
+        self.from_package = False
+        #: The digest of the manifest that was validated or signed, where one was: the bundle opens
+        #: with no other, and what is read of it has the digests that stand there.
+        self.manifest_digest: str | None = None
         #: The id, ``{version}_{variant}`` by convention: ``v1.0_onnx_int8``.
         self.model_id = self._text("model_id")
 
@@ -126,6 +133,25 @@ class Model:
         else:
             value = getattr(getattr(self._metadata, section), field)
         return None if value is None else float(value)
+
+    def check_listed(self) -> None:
+        """Check what a list shows; metadata that is asked for later is checked then.
+
+        Raises:
+            TypeError, ValueError: a plugin made this entry of something else.
+        """
+        if not isinstance(self.source, str) or not isinstance(self.problem, str | None):
+            raise TypeError("returned a Model whose source or problem is no text")
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", self.model_id):
+            raise ValueError(f"returned a Model whose id is {self.model_id[:80]!r}")
+        if self.status not in ("active", "experimental", "deprecated", "invalid"):
+            raise ValueError(f"returned a Model whose status is {self.status[:80]!r}")
+        for section, field in (("performance", "p95_latency_ms"), ("accuracy", "binary_f1")):
+            self.figure(section, field)
+        if not self.runtime:
+            raise ValueError("returned a Model without a runtime")
+        if isinstance(self._metadata, dict):
+            json.dumps(self._metadata, allow_nan=False)
 
     def _text(self, field: str, default: str = "") -> str:
         if isinstance(self._metadata, dict):

@@ -16,6 +16,7 @@ from raxe_core.plugins import CORE, PluginHost
 from raxe_core.ranking import best_model
 from raxe_core.records import Selection
 from raxe_core.selection import select
+from raxe_core.trust import Trust
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,6 +44,7 @@ class ModelRegistry:
     def __init__(self, config: Config | None = None, host: PluginHost | None = None) -> None:
         self.config = load_config() if config is None else config
         self.host = PluginHost() if host is None else host
+        self.trust = Trust(self.config)
         self._lock = threading.Lock()
 
     def list_models(self) -> list[Model]:
@@ -75,7 +77,7 @@ class ModelRegistry:
         return best_model(self.usable_models(), wanted, constraints).model
 
     def usable_models(self) -> tuple[Model, ...]:
-        """Return the valid models whose runtime is installed, sorted by id."""
+        """Return the valid and trusted models whose runtime is installed, sorted by id."""
         return self._usable
 
     def usable_model(self, model_id: str) -> Model:
@@ -85,22 +87,27 @@ class ModelRegistry:
             UnknownModelError: there is no such model.
             BundleError: its files are broken.
             RuntimeUnavailableError: its runtime is not installed; names the pip line.
+            UntrustedModelError: ``trust.require_signature`` does not allow to use it.
         """
         model = self.get_model(model_id)
         if model.problem is not None:
             raise BundleError(model.problem)
         self.host.require_runtime(model)
-        return model
+        return self.trust.admitted(model)
 
     def create_detector(self, model_id: str, options: RuntimeOptions | None = None) -> Detector:
         """Load the model of this id or alias; a threshold of the configuration replaces its own.
 
         Raises:
             UnknownModelError: there is no such model.
-            InvalidModelError: its files are broken.
+            InvalidModelError: its files are broken, or not trusted.
             RuntimeUnavailableError: its runtime is not installed; names the pip line.
         """
         model = self.usable_model(model_id)
+        if not model.from_package:
+            from raxe_core.validated import validated
+
+            model = validated(model, self.host)
         detector = self.host.create_detector(model, options or RuntimeOptions())
         threshold = self.config.get("l2_model.thresholds").get(model.model_id)
         if threshold is None:
@@ -139,7 +146,9 @@ class ModelRegistry:
         return tuple(
             model
             for model in self.list_models()
-            if model.is_valid and self.host.runtime_problem(model.runtime) is None
+            if model.is_valid
+            and self.host.runtime_problem(model.runtime) is None
+            and self.trust.admits(model)
         )
 
     @property
@@ -155,7 +164,8 @@ class ModelRegistry:
         # Packs before drop-in folders, and valid entries before broken ones: neither a folder nor a
         # broken file can take a good model's id.
         order = sorted(found, key=lambda item: (not item[1].is_valid, item[0] == CORE))
-        for _, model in order:
+        for plugin, model in order:
+            model.from_package = plugin != CORE
             first = models.get(model.model_id)
             if first is not None:
                 model = _as_duplicate(model, first, models)  # noqa: PLW2901
@@ -178,7 +188,7 @@ def _as_duplicate(model: Model, first: Model, taken: Container[str]) -> Model:
     names = (f"{model.model_id[:52]}.double{number or ''}" for number in itertools.count())
     model_id = next(name for name in names if name not in taken)
     path = model.bundle_path or model.source
-    reason = (
+    reason = model.problem or (
         f"{path}: the id {model.model_id!r} belongs to {first.bundle_path or first.source}. "
         "Rename the file, or remove it."
     )

@@ -17,6 +17,8 @@ HEAVY = [
     "importlib.metadata",
     "onnx",
     "scipy",
+    "cryptography",
+    "model_signing",
 ]
 
 PROGRAM = """
@@ -59,6 +61,17 @@ def test_light_commands_import_nothing_heavy(
         printed, found = imported_by(command_line(arguments), HEAVY)
         assert shown in printed
         assert found == []
+
+
+def test_listing_signed_models_imports_no_cryptography(dropped_in: Path, home: Path) -> None:
+    dropped_in.with_name(f"{dropped_in.name}.sig").write_text("{}")
+    key = home / "key.pem"
+    key.write_text("no key; that is found when a model is loaded")
+    policy = f"trust: {{require_signature: true, keys: {{alice: {key}}}}}"
+    (home / "config.yaml").write_text(policy)
+    printed, found = imported_by(command_line("models list"), HEAVY)
+    assert "signature not checked" in printed
+    assert found == []
 
 
 def test_importing_the_package_imports_none_of_its_parts() -> None:

@@ -16,6 +16,8 @@ models = LazyGroup(
         "threshold": ("raxe_core.cli.models_threshold:threshold", "Tune a model's threshold."),
         "validate": ("raxe_core.cli.models_validate:validate_model", "Check a model's integrity."),
         "which": ("raxe_core.cli.models_which:which", "Tell which model a scan would use."),
+        "sign": ("raxe_core.cli.models_sign:sign", "Sign a model."),
+        "verify": ("raxe_core.cli.models_sign:verify", "Verify a model's signature."),
         "set-default": ("raxe_core.cli.models_default:set_default", "Make a model the default."),
         "alias": ("raxe_core.cli.models_default:alias", "Give a model another name."),
         "rollback": ("raxe_core.cli.models_default:roll_back", "Undo the last set-default."),

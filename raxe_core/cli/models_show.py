@@ -13,8 +13,10 @@ from raxe_core.cli.output import echo_json, format_table, percent, warn, warn_of
 from raxe_core.config import load_config
 from raxe_core.errors import BundleError, RaxeError
 from raxe_core.model import Model
+from raxe_core.ranking import best_model
 from raxe_core.registry import ModelRegistry
 from raxe_core.safe_text import safe_text
+from raxe_core.signing import Signature
 
 _SHORT_STATUS = {"experimental": "exp"}
 
@@ -39,11 +41,12 @@ def list_models(config_path: Path | None, as_json: bool) -> None:
     """
     registry = ModelRegistry(load_config(config_path))
     models = registry.list_models()
+    signatures = [registry.trust.known_signature(model) for model in models]
     if as_json:
-        echo_json([as_dict(model) for model in models])
+        echo_json([_as_dict(*pair) for pair in zip(models, signatures, strict=True)])
     elif models:
         click.echo("Available L2 Models:")
-        click.echo(_table(registry, models))
+        click.echo(_table(registry, models, signatures))
         click.echo("⚡ = Fastest    🎯 = Most Accurate    ⭐ = Recommended")
         click.echo("● = measured on this machine; other figures are as the metadata claims them.")
         click.echo("Accuracy is the binary F1.")
@@ -69,35 +72,49 @@ def info(config_path: Path | None, model_id: str, as_json: bool) -> None:
       raxe models info v1.0_onnx_int8
       raxe models info v1.0_onnx_int8 --json
     """
-    model = ModelRegistry(load_config(config_path)).get_model(model_id)
+    registry = ModelRegistry(load_config(config_path))
+    model = registry.get_model(model_id)
+    try:
+        signature = registry.trust.signature(model)
+    except RaxeError as error:
+        signature = Signature("unchecked", reason=str(error))
     if as_json:
-        echo_json(as_dict(model))
+        echo_json(_as_dict(model, signature))
     else:
         click.echo("\n".join(_info_lines(model)))
+        if _tells_of_trust(registry, [signature]):
+            reason = f" ({signature.reason})" if signature.reason else ""
+            click.echo(f"Signature: {safe_text(f'{signature}{reason}', 500)}")
     if model.problem is not None:
         raise BundleError(model.problem)
 
 
-def as_dict(model: Model) -> dict[str, Any]:
+def _as_dict(model: Model, signature: Signature) -> dict[str, Any]:
     """Return a model as JSON types: its metadata, and where it stands."""
     path = model.bundle_path
     return {
         **model.metadata_json,
+        "measured": dict(model.measured),
         "status": model.status,
         "source": model.source,
         "path": None if path is None else str(path),
         "problem": model.problem,
+        "signature": signature._asdict(),
     }
 
 
-def _table(registry: ModelRegistry, models: list[Model]) -> str:
+def _tells_of_trust(registry: ModelRegistry, signatures: list[Signature]) -> bool:
+    """Whether there is a signature or a policy to show."""
+    trust = registry.trust
+    silent = ("unsigned", "exempt")
+    return trust.required or trust.has_keys or any(s.status not in silent for s in signatures)
+
+
+def _table(registry: ModelRegistry, models: list[Model], signatures: list[Signature]) -> str:
     valid = [model for model in models if model.is_valid]
     fastest = _best(valid, _p95, min)
     sharpest = _best(valid, _f1, max)
-    try:
-        recommended = registry.get_best_model("balanced").model_id
-    except RaxeError:  # nothing to recommend
-        recommended = None
+    recommended = _recommended(registry, models, signatures)
     rows = []
     for model in models:
         latency, accuracy = _ms(_p95(model)), percent(_f1(model))
@@ -115,7 +132,26 @@ def _table(registry: ModelRegistry, models: list[Model]) -> str:
             ]
         )
     headers = ["Model", "Name", "Variant", "P95 Latency", "Accuracy", "Status"]
+    if _tells_of_trust(registry, signatures):
+        headers.append("Signature")
+        for row, signature in zip(rows, signatures, strict=True):
+            row.append(safe_text(str(signature), 60))
     return format_table(headers, rows)
+
+
+def _recommended(
+    registry: ModelRegistry, models: list[Model], signatures: list[Signature]
+) -> str | None:
+    """Return the id of the best model to use; listing verifies no signature for that."""
+    usable = [
+        model
+        for model, signature in zip(models, signatures, strict=True)
+        if registry.trust.allows(signature) and registry.host.runtime_problem(model.runtime) is None
+    ]
+    try:
+        return best_model(usable, registry.host.criteria("balanced")).model.model_id
+    except RaxeError:  # nothing to recommend
+        return None
 
 
 def _p95(model: Model) -> float | None:
@@ -128,7 +164,7 @@ def _f1(model: Model) -> float | None:
 
 def _best(models: Iterable[Model], figure: Any, choose: Any) -> str | None:
     """Return the id of the model with the best figure, or None when no model has one."""
-    known = [(figure(model), model.model_id) for model in models if figure(model) is not None]
+    known = [(value, model.model_id) for model in models if (value := figure(model)) is not None]
     return choose(known)[1] if known else None
 
 
