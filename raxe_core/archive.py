@@ -12,12 +12,13 @@ import stat
 import struct
 import zipfile
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
 from raxe_core.files import digest_of, open_regular
 
-__all__ = ["ALLOWED_SUFFIXES", "MAX_BYTES", "MEMBER_NAME", "Archive", "ArchiveError"]
+__all__ = ["ALLOWED_SUFFIXES", "CHUNK_BYTES", "MAX_BYTES", "MEMBER_NAME", "Archive", "ArchiveError"]
 
 ALLOWED_SUFFIXES = (".onnx", ".safetensors", ".json", ".txt", ".md")
 # At most three folders deep; each part starts with a letter or digit.
@@ -26,6 +27,9 @@ MEMBER_NAME = re.compile(rf"(?:{_PART}/){{0,2}}{_PART}")
 MAX_BYTES = 4 << 30
 MAX_MEMBERS = 64
 MAX_RATIO = 200
+MAX_INFLATED_BYTES = 512 << 20
+MAX_DIRECTORY_BYTES = 64 << 10
+CHUNK_BYTES = 1 << 20
 _END_RECORD_BYTES = 22
 
 # What zipfile raises on broken archives; it wraps only some of it in BadZipFile.
@@ -61,6 +65,7 @@ class Archive:
         except OSError as error:
             raise ArchiveError(f"cannot be read: {error.strerror or error}") from None
         try:
+            self._check_ends()
             self._zip = zipfile.ZipFile(self._file)
             self.sizes = self._checked_directory()
         except _ZIP_ERRORS as error:
@@ -72,21 +77,24 @@ class Archive:
         self._zip.close()
         self._file.close()
 
-    def read(self, name: str) -> bytes:
-        """Return the bytes of a member, exactly as many as ``sizes`` says.
+    def chunks(self, name: str, length: int = CHUNK_BYTES) -> Iterator[bytes]:
+        """Yield the bytes of a member, exactly as many as ``sizes`` says, ``length`` at a time.
 
         Raises:
             ArchiveError: damaged, or more or fewer bytes than declared.
         """
-        size = self.sizes[name]
+        left = self.sizes[name]
         try:
             with self._zip.open(name) as member:
-                data = member.read(size + 1)
+                while chunk := member.read(length):
+                    left -= len(chunk)
+                    if left < 0:
+                        break
+                    yield chunk
         except _ZIP_ERRORS as error:
             raise ArchiveError(f"member {name!r} cannot be read: {error}") from None
-        if len(data) != size:
+        if left:
             raise ArchiveError(f"member {name!r} does not have its declared size")
-        return data
 
     def digest(self) -> str:
         """Return ``sha256:`` and the hex digest of the whole file."""
@@ -96,10 +104,10 @@ class Archive:
         infos = self._zip.infolist()
         if not 1 <= len(infos) <= MAX_MEMBERS:
             raise ValueError(f"{len(infos)} members, allowed are 1 to {MAX_MEMBERS}")
-        if not self._is_one_plain_archive():
-            raise ValueError("bytes before or behind the archive, or a damaged end record")
         if sum(info.file_size for info in infos) > MAX_BYTES:
             raise ValueError(f"unpacks to more than {MAX_BYTES:,} bytes")
+        if sum(info.file_size for info in infos if info.compress_type) > MAX_INFLATED_BYTES:
+            raise ValueError(f"deflated members unpack to more than {MAX_INFLATED_BYTES:,} bytes")
         names: set[str] = set()
         for info in infos:
             _check_entry(info)
@@ -107,21 +115,43 @@ class Archive:
             if folded in names:
                 raise ValueError(f"member {info.filename!r} stands twice")
             names.add(folded)
-        _check_no_overlap(infos, self._zip.start_dir)
+        self._check_no_gap(infos)
         return {info.filename: info.file_size for info in infos if not info.is_dir()}
 
-    def _is_one_plain_archive(self) -> bool:
-        """The first member starts the file, and the end record ends it."""
-        self._file.seek(0)
+    def _check_ends(self) -> None:
+        """The first member starts the file, and one end record of a short directory ends it.
+
+        This comes before zipfile, which would read a directory of any length.
+        """
         starts = self._file.read(4) == b"PK\x03\x04"
         size = self._file.seek(0, os.SEEK_END)
         self._file.seek(max(0, size - _END_RECORD_BYTES))
         record = self._file.read()
-        if not starts or len(record) != _END_RECORD_BYTES or record[:4] != b"PK\x05\x06":
-            return False
-        length, start = struct.unpack("<II", record[12:20])
-        ends = start + length + _END_RECORD_BYTES == size
-        return bool(ends and start == self._zip.start_dir)
+        if len(record) != _END_RECORD_BYTES or record[:4] != b"PK\x05\x06":
+            raise ValueError("no archive, or bytes before or behind it")
+        *disks, here, members, length, self._directory, _ = struct.unpack("<4x4HIIH", record)
+        if any(disks) or here != members:
+            raise ValueError("a part of an archive on several disks")
+        if not 1 <= members <= MAX_MEMBERS:
+            raise ValueError(f"{members} members, allowed are 1 to {MAX_MEMBERS}")
+        if length > MAX_DIRECTORY_BYTES:
+            raise ValueError(f"a directory of {length:,} bytes is too long")
+        if not starts or self._directory + length + _END_RECORD_BYTES != size:
+            raise ValueError("bytes before or behind the archive, or a damaged end record")
+
+    def _check_no_gap(self, infos: list[zipfile.ZipInfo]) -> None:
+        """Refuse entries that share bytes (Python before 3.12.2 does not), and bytes of none."""
+        expected = {0}
+        for info in sorted(infos, key=lambda info: info.header_offset):
+            if info.header_offset not in expected:
+                raise ValueError(f"member {info.filename!r} overlaps another, or leaves a gap")
+            self._file.seek(info.header_offset)
+            name, extra = struct.unpack("<26xHH", self._file.read(30))
+            end = info.header_offset + 30 + name + extra + info.compress_size
+            # Behind a member that was written as a stream stand its sizes, with a mark or without.
+            expected = {end + 12, end + 16} if info.flag_bits & 8 else {end}
+        if self._directory not in expected or self._zip.start_dir != self._directory:
+            raise ValueError("members overlap the directory, or leave a gap")
 
 
 def _check_entry(info: zipfile.ZipInfo) -> None:
@@ -143,12 +173,3 @@ def _check_entry(info: zipfile.ZipInfo) -> None:
         raise ValueError(f"member {name!r} is compressed by an unknown method")
     if info.file_size > MAX_RATIO * max(info.compress_size, 1):
         raise ValueError(f"member {name!r} unpacks to more than {MAX_RATIO} times its size")
-
-
-def _check_no_overlap(infos: list[zipfile.ZipInfo], end: int) -> None:
-    """Refuse entries that share bytes; Python before 3.11.8 and 3.12.2 does not."""
-    ordered = sorted(infos, key=lambda info: info.header_offset)
-    following = [info.header_offset for info in ordered[1:]] + [end]
-    for info, limit in zip(ordered, following, strict=True):
-        if info.header_offset + 30 + len(info.filename) + info.compress_size > limit:
-            raise ValueError(f"member {info.filename!r} overlaps another")

@@ -5,11 +5,12 @@ from __future__ import annotations
 import functools
 import io
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from raxe_core.archive import ALLOWED_SUFFIXES, MEMBER_NAME, Archive, ArchiveError
+from raxe_core.archive import ALLOWED_SUFFIXES, CHUNK_BYTES, MEMBER_NAME, Archive, ArchiveError
 from raxe_core.errors import BundleError, MetadataError
 from raxe_core.files import read_regular
 from raxe_core.strict_json import dump_json, parse_json
@@ -101,28 +102,31 @@ class Bundle:
         Raises:
             BundleError: no such member, or its bytes are not those of the manifest.
         """
-        member = self.manifest.member(name)
-        if member is None:
-            raise self._error(f"has no member {name!r}")
-        import hashlib
-
-        data = self._extract(name)
-        if hashlib.sha256(data).hexdigest() != member.sha256:
-            raise self._error(f"member {name!r} does not have the SHA-256 of the manifest")
-        return data
+        return b"".join(self._checked(name, MAX_MEMBER_BYTES))
 
     def verify(self) -> None:
-        """Read every member and check it against the manifest.
+        """Read every member, piece by piece, and check it against the manifest.
 
         Raises:
             BundleError: names the first member that differs.
         """
         for member in self.manifest.members:
-            self.read(member.name)
+            for _ in self._checked(member.name, CHUNK_BYTES):
+                pass
 
     def digest(self) -> str:
         """Return ``sha256:`` and the hex digest of the whole file."""
         return self._archive.digest()
+
+    def manifest_digest(self) -> str:
+        """Return ``sha256:`` and the hex digest of the manifest that this object goes by.
+
+        The manifest holds the SHA-256 of every other member, and :meth:`read` gives no other bytes:
+        bundles of one manifest digest read alike, whatever becomes of their files meanwhile.
+        """
+        import hashlib
+
+        return f"sha256:{hashlib.sha256(self._manifest_bytes).hexdigest()}"
 
     def _read_manifest(self) -> Any:
         size = self._archive.sizes.get(MANIFEST_NAME)
@@ -130,7 +134,8 @@ class Bundle:
             raise self._error(f"has no {MANIFEST_NAME}")
         if size > MAX_MANIFEST_BYTES:
             raise self._error(f"{MANIFEST_NAME} is larger than {MAX_MANIFEST_BYTES:,} bytes")
-        return _parse_manifest(self._extract(MANIFEST_NAME), f"{self.path}:{MANIFEST_NAME}")
+        self._manifest_bytes = b"".join(self._chunks(MANIFEST_NAME))
+        return _parse_manifest(self._manifest_bytes, f"{self.path}:{MANIFEST_NAME}")
 
     def _compare_with(self, manifest: Manifest) -> None:
         listed = {member.name: member.size for member in manifest.members}
@@ -144,9 +149,23 @@ class Bundle:
             if there[name] != size:
                 raise self._error(f"member {name!r} does not have the size of the manifest")
 
-    def _extract(self, name: str) -> bytes:
+    def _checked(self, name: str, length: int) -> Iterator[bytes]:
+        """Yield the bytes of a member, and raise at the end if they are not the manifest's."""
+        import hashlib
+
+        member = self.manifest.member(name)
+        if member is None:
+            raise self._error(f"has no member {name!r}")
+        digest = hashlib.sha256()
+        for chunk in self._chunks(name, length):
+            digest.update(chunk)
+            yield chunk
+        if digest.hexdigest() != member.sha256:
+            raise self._error(f"member {name!r} does not have the SHA-256 of the manifest")
+
+    def _chunks(self, name: str, length: int = CHUNK_BYTES) -> Iterator[bytes]:
         try:
-            return self._archive.read(name)
+            yield from self._archive.chunks(name, length)
         except ArchiveError as error:
             raise self._error(str(error)) from None
 

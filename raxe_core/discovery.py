@@ -39,22 +39,27 @@ def discover_folder(folder: Path, source: str) -> list[Model]:
     ``source`` names the provider. A folder that does not exist or cannot be read is returned as
     one broken entry.
     """
+    models: list[Model] = []
+    described_in = folder / "metadata"
+    absent: FileState | None = None
     try:
         bundles = scan_folder(folder, ".raxe")
-        described_in = folder / "metadata"
-        sidecars = scan_folder(described_in, ".json") if described_in.is_dir() else {}
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
-        fault = getattr(error, "strerror", None) or error
-        reason = f"{folder}: cannot be read: {fault}. Mend the path, or remove it."
-        return [_broken(folder.name or str(folder), source, None, reason)]
-    models = []
+        return [_unreadable(folder, source, error)]
+    try:
+        sidecars = scan_folder(described_in, ".json")
+    except FileNotFoundError:
+        sidecars = {}
+    except OSError as error:
+        sidecars, absent = {}, []  # not the state of a sidecar that is known not to be there
+        models.append(_unreadable(described_in, source, error))
     with Index(folder) as index:
         for name, state in bundles.items():
             match = _FILE_NAME.fullmatch(name)
             if match is None:  # only the bundle tells which sidecar is its own: never indexed
                 models.append(model_from_file(folder / name, source))
                 continue
-            states = [state, sidecars.get(f"{match['model_id']}.json")]
+            states = [state, sidecars.get(f"{match['model_id']}.json", absent)]
             models.append(_indexed(folder / name, source, index, states))
     described = {model.model_id for model in models}
     for name in sidecars:
@@ -92,6 +97,9 @@ def open_bundle(model: Model) -> Bundle:
     if model.bundle_path is None:
         raise BundleError(f"Model {model.model_id} has no bundle file.")
     bundle = Bundle(model.bundle_path)
+    if model.manifest_digest not in (None, bundle.manifest_digest()):
+        bundle.close()
+        raise BundleError(f"{model.bundle_path}: changed since it was validated. Try again.")
     claimed = model.metadata.file_info.checksum
     if claimed is not None and (found := bundle.digest()) != claimed:
         bundle.close()
@@ -131,7 +139,7 @@ def _read_metadata(path: Path, model_id: str | None) -> dict[str, Any]:
     merged = {**embedded, "model_id": model_id}
     try:
         value = parse_json(read_regular(sidecar, MAX_METADATA_BYTES))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         structure(merged, ModelMetadata, where)
         return merged
     except OSError as error:
@@ -151,11 +159,18 @@ def _read_metadata(path: Path, model_id: str | None) -> dict[str, Any]:
 
 
 def _overlay(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
-    merged = dict(below)
+    """Lay one metadata object over another; its sections are laid over each other in turn."""
+    merged = {**below, **above}
     for key, value in above.items():
-        nested = isinstance(value, dict) and isinstance(below.get(key), dict)
-        merged[key] = _overlay(below[key], value) if nested else value
+        if isinstance(value, dict) and isinstance(below.get(key), dict):
+            merged[key] = {**below[key], **value}
     return merged
+
+
+def _unreadable(folder: Path, source: str, error: Exception) -> Model:
+    fault = getattr(error, "strerror", None) or error
+    reason = f"{folder}: cannot be read: {fault}. Mend the path, or remove it."
+    return _broken(folder.name or str(folder), source, None, reason)
 
 
 def _broken(name: str, source: str, path: Path | None, reason: str) -> Model:

@@ -15,7 +15,20 @@ from typing import NamedTuple
 
 from raxe_core.files import read_regular
 
-__all__ = ["EntryPoint", "find_entry_points", "normalized"]
+__all__ = [
+    "Distribution",
+    "EntryPoint",
+    "find_distributions",
+    "find_entry_points",
+    "normalized",
+]
+
+
+class Distribution(NamedTuple):
+    """An installed distribution: its version, and the folder that describes it."""
+
+    version: str
+    info: Path
 
 
 class EntryPoint(NamedTuple):
@@ -40,14 +53,22 @@ def find_entry_points(group: str, path: Iterable[str] | None = None) -> list[Ent
     The first distribution of a name hides later ones, as it does on import. The working directory
     is not searched: a folder must not become a plugin because a shell stands in it.
     """
-    found: dict[str, list[EntryPoint]] = {}
+    installed = find_distributions(path)
+    return [
+        point
+        for name in sorted(installed)
+        for point in _entry_points_of(installed[name].info, name, installed[name].version, group)
+    ]
+
+
+def find_distributions(path: Iterable[str] | None = None) -> dict[str, Distribution]:
+    """Return the distributions on ``path`` (``sys.path``) by name, as :func:`find_entry_points`."""
+    found: dict[str, Distribution] = {}
     for folder in sys.path if path is None else path:
         for info in _dist_infos(folder):
-            distribution, _, version = info.name.removesuffix(".dist-info").partition("-")
-            name = normalized(distribution)
-            if name not in found:
-                found[name] = list(_entry_points_of(info, name, version, group))
-    return [point for name in sorted(found) for point in found[name]]
+            name, _, version = info.name.removesuffix(".dist-info").partition("-")
+            found.setdefault(normalized(name), Distribution(version, info))
+    return found
 
 
 def _dist_infos(folder: str) -> list[Path]:

@@ -53,7 +53,7 @@ class RaxeSpec:
 
         ``search_path`` holds the drop-in folders, most important first; a model pack ignores them
         and returns its own files. No runtime is imported and no weights are opened here. A broken
-        entry is returned as a Model with a ``problem``, not raised.
+        entry is returned as a Model with a ``problem``, not raised. The call has ten seconds.
 
         Example::
 

@@ -6,7 +6,6 @@ The schema is published as JSON Schema in ``raxe_core/schemas/model_metadata.sch
 from __future__ import annotations
 
 import functools
-import math
 import re
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
@@ -48,13 +47,12 @@ class _FieldError(ValueError):
         self.field, self.reason = field, reason
 
 
-def _number(low: float = 0.0, high: float = math.inf) -> Any:
-    """An optional number between ``low`` and ``high``."""
+def _number(high: float = 1e12) -> Any:
+    """An optional number from 0 to ``high``; one that nobody measures would fill a table."""
 
     def check(_: Any, attribute: attrs.Attribute[Any], value: float | None) -> None:
-        if value is not None and not low <= value <= high:
-            bound = f"at least {low:g}" if high == math.inf else f"from {low:g} to {high:g}"
-            raise _FieldError(attribute.name, f"{value!r} must be {bound}")
+        if value is not None and not 0 <= value <= high:
+            raise _FieldError(attribute.name, f"{value!r} must be from 0 to {high:g}")
 
     return attrs.field(default=None, validator=check)
 

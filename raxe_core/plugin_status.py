@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from raxe_core.entry_points import normalized
 
-__all__ = ["PluginInfo", "PluginProblem", "blocked_by", "reason_of"]
+__all__ = ["PluginInfo", "PluginProblem", "blocked_by"]
 
 
 class PluginInfo(NamedTuple):
@@ -51,12 +51,3 @@ def blocked_by(distribution: str) -> str | None:
 
 def _names(variable: str) -> set[str]:
     return {normalized(name.strip()) for name in variable.split(",") if name.strip()}
-
-
-def reason_of(error: BaseException) -> str:
-    """Name the error and what it says, on one line; an error that cannot speak has its name."""
-    try:
-        text = " ".join(str(error).split())[:500]
-    except Exception:
-        text = ""
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -7,9 +7,10 @@ judgement never does: creating the detector of a requested model raises.
 
 from __future__ import annotations
 
+import functools
 import importlib
 import time
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -27,7 +28,16 @@ from raxe_core.errors import (
 )
 from raxe_core.hookspecs import API_VERSION, ENTRY_POINT_GROUP, RaxeSpec
 from raxe_core.model import Model, RuntimeOptions
-from raxe_core.plugin_status import PluginInfo, PluginProblem, blocked_by, reason_of
+from raxe_core.plugin_call import (
+    PluginFaultError,
+    call_within,
+    contained,
+    own_stdout,
+    reason_of,
+    time_limit,
+)
+from raxe_core.plugin_records import check_record, guarded_record
+from raxe_core.plugin_status import PluginInfo, PluginProblem, blocked_by
 from raxe_core.records import Command, Criteria, Reporter, ScanEvent, Strategy
 
 if TYPE_CHECKING:
@@ -43,6 +53,14 @@ BUILTINS = (
     "raxe_core.builtin.reporters",
 )
 OUR_RUNTIMES = ("onnx", "torch")
+IMPORT_SECONDS = 30.0
+HOOK_SECONDS = 10.0
+_NAMED: dict[str, type[Any]] = {
+    "score_criteria": Criteria,
+    "selection_strategies": Strategy,
+    "reporters": Reporter,
+    "commands": Command,
+}
 _T = TypeVar("_T")
 
 
@@ -97,6 +115,28 @@ class PluginHost:
         commands = [command for _, command in self._collect("commands", Command)]
         return sorted(commands, key=lambda command: command.name)
 
+    def check(self, commands: Collection[str]) -> list[PluginInfo]:
+        """Return the plugins after a call of every hook that finds; ``commands`` are built in.
+
+        One that fails in such a call, or claims the name of another, has the status ``failed``.
+        """
+        self.discover_models(())
+        for hook, record in _NAMED.items():
+            claims: dict[str, list[tuple[str, Any]]] = {}
+            for plugin, item in self._collect(hook, record):
+                claims.setdefault(item.name, []).append((plugin, item))
+            for name, claimed in claims.items():
+                if claimed[0][0] == CORE:
+                    self._note_taken(hook, name, claimed[1:])
+                elif hook == "commands" and name in commands:
+                    self._note_taken(hook, name, claimed)
+                elif len(claimed) > 1:
+                    self._note_shared(hook, f"the name {name!r}", claimed)
+        for runtime, claimants in self._runtimes.items():
+            if len(claimants) > 1:
+                self._note_shared("create_detector", f"the runtime {runtime!r}", claimants)
+        return [self._with_problems(info) for info in self.plugins]
+
     def runtime_problem(self, runtime: str) -> str | None:
         """Tell why models of this runtime cannot be loaded, or None if a plugin runs it."""
         claimants = self._runtimes.get(runtime, [])
@@ -116,12 +156,11 @@ class PluginHost:
         """Tell the plugins of a scan; a plugin's fault is noted and changes nothing."""
         for implementation in self._manager.hook.on_scan.get_hookimpls():
             try:
-                _call(implementation, {"event": event})
-            except KeyboardInterrupt:
-                raise
-            except BaseException as error:
+                with contained():
+                    _call(implementation, {"event": event})
+            except PluginFaultError as fault:
                 name = implementation.plugin_name.partition(":")[0]
-                self._note(PluginProblem(name, "on_scan", reason_of(error)))
+                self._note(PluginProblem(name, "on_scan", str(fault)))
 
     def require_runtime(self, model: Model) -> None:
         """Raise if no plugin, or more than one, runs the model.
@@ -135,6 +174,15 @@ class PluginHost:
             kind = PluginError if self._runtimes.get(model.runtime) else RuntimeUnavailableError
             raise kind(f"Model {model.model_id}: {problem}.")
 
+    def runtime_plugin(self, model: Model) -> tuple[str, str]:
+        """Return the distribution and the module of the one plugin that runs the model.
+
+        Raises as :meth:`require_runtime`.
+        """
+        self.require_runtime(model)
+        name, module = self._runtimes[model.runtime][0]
+        return name, module.__name__
+
     def create_detector(self, model: Model, options: RuntimeOptions) -> Detector:
         """Load a model with the one plugin that claims its runtime.
 
@@ -145,7 +193,9 @@ class PluginHost:
         """
         self.require_runtime(model)
         name, module = self._runtimes[model.runtime][0]
+        from raxe_core.checked_detector import CheckedDetector
         from raxe_core.detector import Detector
+        from raxe_core.text_detector import TextDetector
 
         implementation = self._implementation(module, "create_detector")
         arguments = {"model": model, "options": options}
@@ -161,7 +211,9 @@ class PluginHost:
         if not isinstance(detector, Detector):
             got = "declined it" if detector is None else f"returned a {type(detector).__name__}"
             raise PluginError(f"Model {model.model_id}: runtime plugin {name} {got}.")
-        return detector
+        if type(detector) is TextDetector:  # it checks what the runtime gives it
+            return detector
+        return CheckedDetector(detector, model.model_id, name)
 
     def _add(self, point: EntryPoint) -> None:
         info = PluginInfo(point.distribution, point.version, point.name, str(point.location))
@@ -177,13 +229,13 @@ class PluginHost:
         """Import and register a plugin; whatever goes wrong becomes its status."""
         started = time.perf_counter()
         try:
-            module = importlib.import_module(point.value)
+            with contained(), time_limit(IMPORT_SECONDS), own_stdout():
+                module = importlib.import_module(point.value)
             info = info._replace(import_ms=(time.perf_counter() - started) * 1e3)
-            return self._register(module, info)
-        except KeyboardInterrupt:
-            raise
-        except BaseException as error:  # SystemExit and native panics too
-            return info._replace(status="failed", reason=reason_of(error))
+            with contained():
+                return self._register(module, info)
+        except PluginFaultError as fault:
+            return info._replace(status="failed", reason=str(fault))
 
     def _register(self, module: ModuleType, info: PluginInfo) -> PluginInfo:
         """Register an imported plugin, or raise with what is wrong with it."""
@@ -217,17 +269,19 @@ class PluginHost:
         implementations = getattr(self._manager.hook, hook).get_hookimpls()
         for implementation in sorted(implementations, key=_builtin_first):
             name = implementation.plugin_name.partition(":")[0]
+            answer = functools.partial(_records, implementation, arguments, record)
             try:
-                # Generators are exhausted here, inside the guard.
-                records = list(_call(implementation, arguments) or ())
-                for item in records:
-                    if not isinstance(item, record):
-                        kind = type(item).__name__
-                        raise TypeError(f"returned a {kind} where a {record.__name__} is expected")
-            except KeyboardInterrupt:
-                raise
-            except BaseException as error:
-                self._note(PluginProblem(name, hook, reason_of(error)))
+                if name == CORE:
+                    with contained():
+                        records = answer()
+                elif hook == "discover_models":
+                    with own_stdout():
+                        records = call_within(HOOK_SECONDS, answer)
+                else:
+                    with contained(), time_limit(HOOK_SECONDS):
+                        records = answer()
+            except PluginFaultError as fault:
+                self._note(PluginProblem(name, hook, str(fault)))
             else:
                 results.extend((name, item) for item in records)
         return results
@@ -240,15 +294,32 @@ class PluginHost:
             hint = did_you_mean(name, known)
             raise UnknownNameError(f"No {kind} {name!r}.{hint} Known: {', '.join(known)}.")
         plugin, item = claimed[0]
-        if len(claimed) > 1 and plugin == CORE:
-            # A built-in name cannot be taken.
-            self._note(PluginProblem(claimed[1][0], hook, f"the name {name!r} is built in"))
-        elif len(claimed) > 1:
+        if plugin == CORE:
+            self._note_taken(hook, name, claimed[1:])
+            return item
+        if len(claimed) > 1:
             names = " and ".join(plugin for plugin, _ in claimed)
             raise PluginError(
                 f"{names} both claim the {kind} {name!r}. Block one with RAXE_PLUGINS_BLOCK."
             )
-        return item
+        return guarded_record(item, plugin)
+
+    def _note_taken(self, hook: str, name: str, claimed: Iterable[tuple[str, Any]]) -> None:
+        """A built-in name cannot be taken."""
+        for plugin, _ in claimed:
+            self._note(PluginProblem(plugin, hook, f"the name {name!r} is built in"))
+
+    def _note_shared(self, hook: str, what: str, claimed: Iterable[tuple[str, Any]]) -> None:
+        names = " and ".join(plugin for plugin, _ in claimed)
+        for plugin, _ in claimed:
+            self._note(PluginProblem(plugin, hook, f"{names} both claim {what}"))
+
+    def _with_problems(self, info: PluginInfo) -> PluginInfo:
+        problems = [item for item in self.problems if item.distribution == info.distribution]
+        if info.status != "active" or not problems:
+            return info
+        reason = "; ".join(f"failed in {item.stage}: {item.reason}" for item in problems)
+        return info._replace(status="failed", reason=reason)
 
     def _note(self, problem: PluginProblem) -> None:
         if problem not in self.problems:
@@ -265,6 +336,15 @@ def pip_line(runtime: str) -> str:
 def _builtin_first(implementation: Any) -> tuple[bool, str]:
     name = implementation.plugin_name
     return (not name.startswith(f"{CORE}:"), name)
+
+
+def _records(implementation: Any, arguments: dict[str, Any], record: type[_T]) -> list[_T]:
+    """Return what a hook gives, generators exhausted, if it is what the contract says."""
+    records = list(_call(implementation, arguments) or ())
+    if not implementation.plugin_name.startswith(f"{CORE}:"):  # thousands of drop-in models
+        for item in records:
+            check_record(item, record)
+    return records
 
 
 def _call(implementation: Any, arguments: dict[str, Any]) -> Any:

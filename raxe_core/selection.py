@@ -40,7 +40,7 @@ def select(
             f"Selection strategy {strategy.name!r} failed: {error}. "
             "Choose another with l2_model.selection."
         ) from error
-    if not isinstance(chosen, Selection):
+    if not isinstance(chosen, Selection) or not _names_models(chosen):
         raise PluginError(f"Selection strategy {strategy.name!r} returned no Selection.")
     origin = config.values[key].origin
     return chosen._replace(reason=f"{chosen.reason} ({strategy.name}, set by {origin})")
@@ -73,6 +73,13 @@ def fall_back(config: Config, failed: Selection, error: RaxeError) -> Selection:
         fallback_from=failed.model_id,
         fallback_kind=error.kind,
         shadow_model_ids=(),
+    )
+
+
+def _names_models(selection: Selection) -> bool:
+    shadows = selection.shadow_model_ids
+    return isinstance(shadows, tuple) and all(
+        isinstance(name, str) for name in (selection.model_id, *shadows)
     )
 
 

@@ -8,12 +8,15 @@ from typing import Any
 
 __all__ = ["dump_json", "parse_json"]
 
+MAX_DEPTH = 64
+
 
 def parse_json(data: bytes, *, limit: int = 1 << 20) -> Any:
     """Parse UTF-8 JSON.
 
     Refused, because readers disagree about them: duplicate keys, NaN and infinities, numbers that
-    overflow, a byte order mark, other encodings, lone surrogates, more than ``limit`` bytes.
+    overflow, a byte order mark, other encodings, lone surrogates, more than 64 levels, more than
+    ``limit`` bytes.
 
     Raises:
         ValueError: with a one-line reason.
@@ -27,19 +30,15 @@ def parse_json(data: bytes, *, limit: int = 1 << 20) -> Any:
     if text.startswith("\ufeff"):
         raise ValueError("starts with a byte order mark; save it as UTF-8 without one")
     try:
-        value = json.loads(
-            text,
-            parse_constant=_refuse_constant,
-            parse_float=_finite_float,
-            parse_int=_bounded_int,
-            object_pairs_hook=_unique_keys,
-        )
+        value = _DECODER.decode(text)
         if "\\ud" in text.lower():
             _refuse_lone_surrogates(value)
     except json.JSONDecodeError as error:
         raise ValueError(f"{error.msg} at line {error.lineno}, column {error.colno}") from None
     except RecursionError:
         raise ValueError("nested too deeply") from None
+    if text.count("[") + text.count("{") > MAX_DEPTH:
+        _refuse_depth(value)
     return value
 
 
@@ -74,8 +73,31 @@ def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return result
 
 
+def _refuse_depth(value: Any) -> None:
+    """Refuse what a recursive function, such as ``repr``, could not walk."""
+    level = [value]
+    for _ in range(MAX_DEPTH):
+        level = [
+            child
+            for item in level
+            if isinstance(item, list | dict)
+            for child in (item.values() if isinstance(item, dict) else item)
+        ]
+    if level:
+        raise ValueError("nested too deeply")
+
+
 def _refuse_lone_surrogates(value: Any) -> None:
     try:
         json.dumps(value, ensure_ascii=False).encode("utf-8")
     except UnicodeEncodeError:
         raise ValueError("holds half a surrogate pair, which is no character") from None
+
+
+# Made once: a thousand models are two thousand files to parse.
+_DECODER = json.JSONDecoder(
+    parse_constant=_refuse_constant,
+    parse_float=_finite_float,
+    parse_int=_bounded_int,
+    object_pairs_hook=_unique_keys,
+)

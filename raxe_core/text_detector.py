@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from raxe_core.detector import DetectionResult, Span
-from raxe_core.errors import ModelLoadError, RaxeError, RuntimeUnavailableError
+from raxe_core.errors import ModelLoadError, RaxeError, RuntimeUnavailableError, UsageError
 from raxe_core.explanation import Explanation, word_groups
 from raxe_core.manifest import InputSpec, Manifest
 from raxe_core.scoring import HeadValues, judge, threat_log_odds, threat_probability
@@ -30,6 +30,9 @@ Forward = Callable[[Sequence[Sequence[int]], Sequence[str]], Sequence[HeadValues
 SEGMENT_CHARACTERS = 50_000
 SEGMENT_OVERLAP = 2_000
 BLOCK_WINDOWS = 256
+# A longer text is refused, so that the time for one text is bounded.
+MAX_CHARACTERS = 1_000_000
+MAX_TOKENS = 500_000
 
 
 @attrs.define
@@ -113,11 +116,10 @@ class TextDetector:
 
         It costs as much as judging up to 65 windows.
         """
-        forward = self._opened()
         head = self.manifest.outputs.binary
         (best,) = self._decide((text,), ("binary",))
         groups = word_groups(best.window.encoding, text, best.window.base)
-        without = forward([group.rest for group in groups], ("binary",)) if groups else ()
+        without = self._values([group.rest for group in groups], ("binary",)) if groups else ()
         whole = threat_log_odds(head, best.values["binary"])
         weights = [
             (group.span, whole - threat_log_odds(head, values["binary"]))
@@ -158,31 +160,67 @@ class TextDetector:
         self, texts: Sequence[str], heads: Sequence[str]
     ) -> Iterator[tuple[_Window, HeadValues]]:
         """Run the model over every window of every text."""
-        forward = self._opened()
         windows = itertools.chain.from_iterable(
             self._windows(number, text) for number, text in enumerate(texts)
         )
         while block := list(itertools.islice(windows, BLOCK_WINDOWS)):
-            yield from zip(block, forward([w.encoding.ids for w in block], heads), strict=True)
+            yield from zip(block, self._values([w.encoding.ids for w in block], heads), strict=True)
+
+    def _values(
+        self, windows: Sequence[Sequence[int]], heads: Sequence[str]
+    ) -> Sequence[HeadValues]:
+        """Run the model over some windows.
+
+        Raises:
+            RaxeError: the detector is closed, or the runtime failed.
+        """
+        forward = self._opened()
+        try:
+            values = forward(windows, heads)
+            if len(values) != len(windows) or any(head not in v for v in values for head in heads):
+                raise ValueError("the values are not those of every window and head")
+            return values
+        except (RaxeError, KeyboardInterrupt):
+            raise
+        except BaseException as error:  # a plugin may even call sys.exit
+            raise self._undecided("runtime", error) from error
+
+    def _undecided(self, part: str, error: BaseException) -> RaxeError:
+        """Its message may hold the text, so only its type is told on."""
+        return RaxeError(
+            f"The {part} of model {self.model_id} failed with {type(error).__name__}, so the text "
+            f"is undecided. Check it with: raxe models validate {self.model_id}"
+        )
 
     def _windows(self, number: int, text: str) -> Iterator[_Window]:
+        if len(text) > MAX_CHARACTERS:
+            raise UsageError(
+                f"A text of {len(text):,} characters is longer than the {MAX_CHARACTERS:,} that "
+                "are judged as one. Split it."
+            )
+        tokens = 0
         for base in range(
             0, max(len(text) - SEGMENT_OVERLAP, 1), SEGMENT_CHARACTERS - SEGMENT_OVERLAP
         ):
-            segment = (
-                text if len(text) <= SEGMENT_CHARACTERS else text[base : base + SEGMENT_CHARACTERS]
-            )
-            encoding = self._encode(segment)
-            yield _Window(number, base, encoding)
-            for following in encoding.overflowing:
-                yield _Window(number, base, following)
+            encoding = self._encode(text[base : base + SEGMENT_CHARACTERS])
+            encodings = [encoding, *encoding.overflowing]
+            tokens += sum(map(len, encodings))
+            if tokens > MAX_TOKENS:
+                raise UsageError(
+                    f"A text of {len(text):,} characters has more than the {MAX_TOKENS:,} tokens "
+                    "that are judged as one. Split it."
+                )
+            yield from (_Window(number, base, encoding) for encoding in encodings)
 
     def _encode(self, text: str) -> Encoding:
+        # Half a surrogate pair is no character; the model gets the replacement character.
+        text = text.encode("utf-8", "replace").decode("utf-8")
         try:
             return self._tokenizer.encode(text)
-        except (UnicodeEncodeError, TypeError):
-            # Half a surrogate pair is no character; the model gets the replacement character.
-            return self._tokenizer.encode(text.encode("utf-8", "replace").decode("utf-8"))
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # the native library panics beside Exception
+            raise self._undecided("tokenizer", error) from error
 
     def _result(self, text: str, best: _Best) -> DetectionResult:
         outputs, window = self.manifest.outputs, best.window

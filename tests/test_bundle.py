@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hostile import MANIFEST, archive, small_bundle
+from hostile.archives import MANIFEST, small_bundle
+from hostile.case import archive
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

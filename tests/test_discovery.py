@@ -86,16 +86,14 @@ def test_claimed_checksum_is_checked_before_the_bundle_is_opened(tmp_path: Path)
         open_bundle(model_from_file(path, "x"))
 
 
-@pytest.mark.parametrize("damage", [b"", b"[]", b"\0\xff", b'{"version": "0.1.0"}', b"nested"])
+@pytest.mark.parametrize("damage", [b"", b"[]", b"\0\xff", b'{"version": "0.1.0"}', b"flipped"])
 def test_damaged_index_is_made_anew(home: Path, tiny_bundle: Path, damage: bytes) -> None:
     shutil.copy(tiny_bundle, home / "models")
     assert ids(discover_folder(home / "models", "x")) == ["v9.0_tiny"]
     (index,) = (home / "cache").iterdir()
     sound = index.read_bytes()
-    if damage == b"nested":
-        content = json.loads(sound)
-        content["entries"][tiny_bundle.name]["found"] = {}
-        damage = json.dumps(content).encode()
+    if damage == b"flipped":
+        damage = sound.replace(b'"found"', b'"fount"')
     index.write_bytes(damage)
     assert ids(discover_folder(home / "models", "x")) == ["v9.0_tiny"]
     assert index.read_bytes() == sound

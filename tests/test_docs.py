@@ -172,6 +172,8 @@ def test_the_examples_of_a_page_run(page: Path, place: Path) -> None:
         pytest.importorskip(page.parent.name.replace("-", "_"))
     if "raxe abtest" in page.read_text("utf-8"):
         pytest.importorskip("raxe_abtest")
+    if "$ raxe models sign" in page.read_text("utf-8"):
+        pytest.importorskip("model_signing")
     namespace: dict[str, Any] = {"__name__": "example"}
     for block in blocks_of(page):
         assert block.language, f"{name_of(page)}, line {block.line}: the block has no language"

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from hostile import MANIFEST
+from hostile.archives import MANIFEST
 
 from raxe_core.errors import MetadataError
 from raxe_core.manifest import manifest_json, structure_manifest

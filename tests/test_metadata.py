@@ -122,7 +122,7 @@ def change(path: str, value: Any) -> dict[str, Any]:
         ("performance", None, "expected an object, found NoneType"),
         ("performance.p95_latency_ms", "10ms", "expected a number, found str"),
         ("performance.p95_latency_ms", True, "expected a number, found bool"),
-        ("performance.p95_latency_ms", -1, "-1 must be at least 0"),
+        ("performance.p95_latency_ms", -1, "-1 must be from 0 to 1e+12"),
         ("performance.p95_latency", 1, "unknown field p95_latency. Did you mean 'p95_latency_ms'?"),
         ("accuracy.binary_f1", 94, "94 must be from 0 to 1"),
         ("training_info.test_samples", 1.5, "expected a whole number, found float"),

@@ -14,7 +14,7 @@ from raxe_core.errors import ModelLoadError, PluginError, RaxeError, RuntimeUnav
 from raxe_core.metadata import Requirements
 from raxe_core.plugins import PluginHost, PluginInfo
 
-HEAD = "from raxe_core import Criteria, Model, ModelMetadata, hookimpl\nRAXE_API = 1\n"
+HEAD = "import time\nfrom raxe_core import Criteria, Model, ModelMetadata, hookimpl\nRAXE_API = 1\n"
 
 FAIL_TO_LOAD = {
     "import error": ("import no_such_module_anywhere", "failed", "ModuleNotFoundError: No module"),
@@ -25,6 +25,7 @@ FAIL_TO_LOAD = {
         "failed",
         "Panic: native code",
     ),
+    "interrupt": ("raise KeyboardInterrupt", "failed", "KeyboardInterrupt"),
     "exception without words": (
         "class Mute(Exception):\n    def __str__(self):\n        raise ValueError\nraise Mute",
         "failed",
@@ -67,8 +68,25 @@ FAIL_IN_CALL = {
         "yield Model(ModelMetadata('v1.0_x', 'X', '1.0', 'x'), 'x'); raise ValueError('halfway')",
         "ValueError: halfway",
     ),
+    "interrupt": ("raise KeyboardInterrupt", "KeyboardInterrupt"),
     "wrong record": ("return ['v1.0_text']", "returned a str where a Model is expected"),
     "not iterable": ("return 7", "TypeError"),
+    "no end": ("while True: time.sleep(0.01)", "did not return within 0.2 seconds"),
+    "id that is a path": ("return [Model({'model_id': '../x'}, 's')]", "whose id is '../x'"),
+    "unknown status": (
+        "return [Model({'model_id': 'v1.0_x', 'status': 'great'}, 's')]",
+        "whose status is 'great'",
+    ),
+    "not a number": (
+        "return [Model({'model_id': 'v1.0_x', 'tags': float('nan')}, 's')]",
+        "ValueError",
+    ),
+    "a figure in words": (
+        "return [Model({'model_id': 'x', 'performance': {'p95_latency_ms': 'fast'}}, 's')]",
+        "ValueError",
+    ),
+    "a section of no kind": ("return [Model({'model_id': 'x', 'accuracy': 3}, 's')]", "Attribute"),
+    "source of no kind": ("return [Model({'model_id': 'x'}, None)]", "source or problem"),
 }
 
 
@@ -106,7 +124,10 @@ def test_plugin_that_cannot_be_loaded_is_listed_with_its_reason(site: Site, case
 
 
 @pytest.mark.parametrize("case", FAIL_IN_CALL)
-def test_hook_that_fails_is_noted_and_gives_nothing(site: Site, case: str) -> None:
+def test_hook_that_fails_is_noted_and_gives_nothing(
+    site: Site, monkeypatch: pytest.MonkeyPatch, case: str
+) -> None:
+    monkeypatch.setattr("raxe_core.plugins.HOOK_SECONDS", 0.2 if case == "no end" else 10)
     body, reason = FAIL_IN_CALL[case]
     site.install("a-bad-plugin", f"{HEAD}@hookimpl\ndef discover_models():\n    {body}\n")
     site.install("good-plugin", GOOD)
@@ -128,7 +149,7 @@ def test_plugin_that_fails_to_register_gives_nothing(site: Site) -> None:
 
 
 def test_keyboard_interrupt_of_the_user_is_not_swallowed(site: Site) -> None:
-    site.install("slow-plugin", "raise KeyboardInterrupt")
+    site.install("slow-plugin", "import signal; signal.raise_signal(signal.SIGINT)")
     with pytest.raises(KeyboardInterrupt):
         PluginHost(site.entry_points())
 

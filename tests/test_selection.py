@@ -51,6 +51,19 @@ def test_criteria_choose_among_active_models(
     assert "RAXE_L2_MODEL_CRITERIA" in selection.reason
 
 
+def test_constraints_narrow_the_choice(three: Path) -> None:
+    registry = ModelRegistry()
+    assert registry.get_best_model("accuracy", ["p95_latency_ms<10"]).model_id == "v1.0_fast"
+    with pytest.raises(NoModelError, match=r"meets p95_latency_ms<10 and f1>0\.85"):
+        registry.get_best_model("accuracy", ["p95_latency_ms<10", "f1>0.85"])
+    with pytest.raises(NoModelError, match="meets memory_mb<999"):  # which nobody measured
+        registry.get_best_model("accuracy", ["memory_mb<999"])
+    (three / "config.yaml").write_text(
+        'l2_model: {auto_criteria: accuracy, constraints: ["p95_latency_ms<10"]}\n'
+    )
+    assert ModelRegistry().select().model_id == "v1.0_fast"
+
+
 def test_explicit_choice_may_be_any_model(three: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RAXE_L2_MODEL", "v1.0_trial")
     with Raxe() as client:
@@ -141,7 +154,7 @@ def test_strategy_of_a_plugin_chooses(
 
 @pytest.mark.parametrize(
     ("body", "reason"),
-    [("return 1 / 0", "'mine' failed: division by zero"), ("return 'v1.0_fast'", "no Selection")],
+    [("return 1 / 0", "'mine' of plugin chooser failed: Zero"), ("return 'x'", "no Selection")],
 )
 def test_strategy_that_fails_is_an_error_that_names_it(
     three: Path, site: Site, monkeypatch: pytest.MonkeyPatch, body: str, reason: str

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -32,13 +33,14 @@ class RootGroup(LazyGroup):
         """Return the core's commands and those of plugins, which cannot replace them."""
         from raxe_core.plugins import PluginHost
 
-        added = {item.name: (item.target, item.help) for item in PluginHost().commands()}
+        added = {i.name: (i.target, safe_text(i.help)) for i in PluginHost().commands()}
         return {**added, **COMMANDS} if added else COMMANDS
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import and return a command; one that a plugin broke, or two claim, is an error."""
         if cmd_name in COMMANDS:
             return super().get_command(ctx, cmd_name)
+        from raxe_core.plugin_call import PluginFaultError, contained
         from raxe_core.plugins import PluginHost
 
         host = PluginHost()
@@ -46,12 +48,13 @@ class RootGroup(LazyGroup):
             return None
         target = host.command(cmd_name).target
         try:
-            return import_command(target)
-        except Exception as error:
+            with contained():
+                return import_command(target)
+        except PluginFaultError as fault:
             raise PluginError(
-                f"A plugin's command {cmd_name!r} cannot be imported: "
-                f"{type(error).__name__}: {error}. See: raxe plugins list"
-            ) from error
+                f"A plugin's command {cmd_name!r} cannot be imported: {fault}. "
+                "See: raxe plugins list"
+            ) from fault
 
     def main(self, *args: Any, **options: Any) -> Any:
         """Run a command; a RaxeError becomes one message on stderr and its exit code."""
@@ -63,6 +66,20 @@ class RootGroup(LazyGroup):
         except RaxeError as error:
             click.echo(f"Error: {safe_text(str(error), MAX_ERROR_CHARACTERS)}", err=True)
             sys.exit(error.exit_code)
+        except OSError as error:  # such as a full disk under the output
+            where = error.filename or "the output"
+            reason = safe_text(f"{where}: {error.strerror or error}", MAX_ERROR_CHARACTERS)
+            click.echo(f"Error: {reason}", err=True)
+            _end_output()
+            sys.exit(2)
+
+
+def _end_output() -> None:
+    """Write what is left, or drop it: the interpreter would try again at its end, and complain."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 @click.group(

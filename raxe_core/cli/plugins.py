@@ -21,6 +21,8 @@ plugins = LazyGroup(
 def list_plugins(as_json: bool) -> None:
     """List every plugin: active, blocked, failed or incompatible, and why.
 
+    Each plugin is asked once for all that it offers, so that a fault shows here.
+
     \b
     Environment:
       RAXE_PLUGINS        only these distributions, separated by commas; empty for none
@@ -36,19 +38,21 @@ def list_plugins(as_json: bool) -> None:
       raxe plugins list
       RAXE_PLUGINS=raxe-onnx,raxe-l2 raxe plugins list --json
     """
-    host = PluginHost()
+    from raxe_core.cli.main import COMMANDS  # not at the top: it imports this module
+
+    found = PluginHost().check(COMMANDS)
     if as_json:
-        echo_json([info._asdict() for info in host.plugins])
-    elif not host.plugins:
+        echo_json([info._asdict() for info in found])
+    elif not found:
         click.echo("No plugins are installed. Install some: pip install raxe-onnx raxe-l2")
     else:
         headers = ["Plugin", "Version", "Status", "Import", "Offers"]
-        click.echo(format_table(headers, [_row(info) for info in host.plugins]))
-        for info in host.plugins:
+        click.echo(format_table(headers, [_row(info) for info in found]))
+        for info in found:
             if info.reason is not None:
                 reason = safe_text(info.reason)
                 click.echo(f"{safe_text(info.distribution)} is {info.status}: {reason}")
-    if any(info.status in ("failed", "incompatible") for info in host.plugins):
+    if any(info.status in ("failed", "incompatible") for info in found):
         raise SystemExit(1)
 
 

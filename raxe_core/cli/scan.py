@@ -31,7 +31,7 @@ def scan(
     model_id: str | None,
     as_json: bool,
 ) -> None:
-    """Judge TEXT, or standard input when TEXT is "-".
+    """Judge TEXT, or standard input when TEXT is "-"; at most 1,000,000 characters.
 
     \b
     Exit codes:
@@ -49,8 +49,9 @@ def scan(
     try:
         with Raxe(l2_model=model_id, config_path=config_path) as raxe:
             result = raxe.scan(content)
-    except Exception as error:
-        raise _no_verdict(error) from error
+    except RaxeError as error:
+        # Exit code 1 says "threat", so no error may have it.
+        raise NoModelError(str(error)) from error
     if result.selection.fallback_from is not None:
         warn(result.selection.reason)
     if as_json:
@@ -60,13 +61,6 @@ def scan(
     sys.exit(1 if result.is_threat else 0)
 
 
-def _no_verdict(error: Exception) -> RaxeError:
-    """Return the error to end with: exit code 1 says "threat", so no error may have it."""
-    if not isinstance(error, RaxeError):
-        return NoModelError(f"The model failed: {type(error).__name__}: {error}.")
-    return NoModelError(str(error)) if error.exit_code == 1 else error
-
-
 def _content(text: str | None, path: Path | None) -> str:
     if (text is None) == (path is None):
         raise UsageError("Give one text: raxe scan TEXT, raxe scan -, or raxe scan --file FILE.")
@@ -74,13 +68,16 @@ def _content(text: str | None, path: Path | None) -> str:
         if path is not None:
             data = read_regular(path, MAX_INPUT_BYTES)
         elif text == "-":
+            if sys.stdin is None:
+                raise UsageError("Standard input is closed.")
             data = sys.stdin.buffer.read(MAX_INPUT_BYTES + 1)
             if len(data) > MAX_INPUT_BYTES:
                 raise UsageError(f"Standard input is longer than {MAX_INPUT_BYTES:,} bytes.")
         else:
             return text or ""
     except OSError as error:
-        raise UsageError(f"{path}: cannot be read: {error.strerror or error}.") from None
+        where = path or "Standard input"
+        raise UsageError(f"{where}: cannot be read: {error.strerror or error}.") from None
     return data.decode("utf-8", "replace")
 
 
