@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from raxe_core.errors import UsageError, did_you_mean
@@ -86,9 +86,10 @@ class Constraint(NamedTuple):
     def __str__(self) -> str:
         return f"{self.metric}{self.sign}{self.limit:g}"
 
-    def allows(self, value: float | None) -> bool:
-        """Tell whether a value without an interval meets the limit; an unknown one does not."""
-        return value is not None and bool(_OPERATORS[self.sign](value, self.limit))
+    @property
+    def holds(self) -> Callable[[float, float], bool]:
+        """The comparison of a value, without an interval, with the limit."""
+        return _OPERATORS[self.sign]
 
     def judge(self, figures: Mapping[str, Figure]) -> Verdict:
         """Decide on the end of the interval that is bad for the model.
@@ -100,7 +101,7 @@ class Constraint(NamedTuple):
         if bounds is None:
             return Verdict(False, True, f"{self}: {self.metric} was not measured")
         low, high = bounds
-        holds = _OPERATORS[self.sign]
+        holds = self.holds
         bad, good = (high, low) if self.sign[0] == "<" else (low, high)
         shown = f"{self.metric} is {figure.value:.4g} (95% interval {low:.4g} to {high:.4g})"
         if holds(bad, self.limit):

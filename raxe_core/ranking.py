@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from raxe_core.constraints import Constraint, Figure, parse_constraints
@@ -62,7 +62,7 @@ def best_model(
     limits = parse_constraints(constraints)
     fitting = active
     for limit in limits:
-        fitting = [model for model in fitting if _allows(limit, model)]
+        fitting = list(filter(_test_of(limit), fitting))
     if not fitting:
         raise NoModelError(
             f"No active model meets {' and '.join(map(str, limits))}. "
@@ -74,7 +74,7 @@ def best_model(
 def unmet_constraint(model: Model, constraints: Sequence[Constraint]) -> str | None:
     """Return why a model does not meet the constraints, or None when it does."""
     for constraint in constraints:
-        if not _allows(constraint, model):
+        if not _test_of(constraint)(model):
             return constraint.judge({constraint.metric: Figure(_value(constraint, model))}).reason
     return None
 
@@ -93,8 +93,18 @@ def _scored(models: Iterable[Model], criteria: Criteria) -> Iterator[Ranked]:
         yield Ranked(model, score)
 
 
-def _allows(constraint: Constraint, model: Model) -> bool:
-    return constraint.allows(_value(constraint, model))
+def _test_of(constraint: Constraint) -> Callable[[Model], bool]:
+    """Return the test whether a model meets a constraint; an unknown figure does not."""
+    place = _FIGURES.get(constraint.metric)
+    if place is None:
+        return lambda _: False
+    (section, field), holds, limit = place, constraint.holds, constraint.limit
+
+    def test(model: Model) -> bool:
+        value = model.figure(section, field)
+        return value is not None and holds(value, limit)
+
+    return test
 
 
 def _value(constraint: Constraint, model: Model) -> float | None:
