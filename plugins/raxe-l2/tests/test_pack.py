@@ -7,3 +7,4 @@ from raxe_core.testing import ModelPackContract
 
 class TestL2(ModelPackContract):
     plugin = "raxe-l2"
+    minimum = 2

@@ -121,8 +121,8 @@ STAGES: dict[str, Recipe] = {
 
 DISTILLATION = Recipe(
     seed=40,
-    examples=38_000,
-    max_tokens=128,
+    examples=300_000,
+    max_tokens=160,
     learning_rate=5e-4,
     layer_decay=1.0,
     plant_rate=0.3,
