@@ -1,0 +1,1 @@
+"""The reference weights of the L2 models, as a model pack."""
