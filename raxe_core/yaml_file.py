@@ -118,6 +118,8 @@ def _load(text: str) -> Any:
         return YAML().load(text)
     except (YAMLError, RecursionError) as error:
         raise ValueError(_reason(error)) from None
+    except TypeError:  # the library stumbles over them
+        raise ValueError("a key is itself a list or holds keys; keys must be text") from None
 
 
 def _reason(error: Exception) -> str:

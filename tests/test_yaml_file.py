@@ -50,8 +50,10 @@ def test_nothing_is_an_empty_mapping(tmp_path: Path, text: str | None) -> None:
         (b"a: 1\n---\nb: 2\n", "document"),
         (b"a: " + b"x" * 70_000, "more than the 65,536 allowed"),
         (b"[" * 60_000, "nested more than 32 deep"),
+        (b"? {a: [b]}\n: 1\n", "keys must be text"),
+        (b"? [a, {b: c}]\n: 1\n", "keys must be text"),
     ],
-    ids=range(9),
+    ids=range(11),
 )
 def test_what_is_refused(tmp_path: Path, data: bytes, reason: str) -> None:
     path = tmp_path / "c.yaml"
