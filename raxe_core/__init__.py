@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     )
     from raxe_core.registry import ModelRegistry
     from raxe_core.result import ScanResult
+    from raxe_core.safe_log import safe_logger
     from raxe_core.safetensors_header import TensorInfo, read_safetensors_header
     from raxe_core.strict_json import parse_json
     from raxe_core.text_detector import TextDetector
@@ -88,6 +89,7 @@ _NAMES = {
     ),
     "registry": ("ModelRegistry",),
     "result": ("ScanResult",),
+    "safe_log": ("safe_logger",),
     "safetensors_header": ("TensorInfo", "read_safetensors_header"),
     "strict_json": ("parse_json",),
     "text_detector": ("TextDetector",),
@@ -143,6 +145,7 @@ __all__ = [
     "read_safetensors_header",
     "read_yaml",
     "replacing",
+    "safe_logger",
     "set_default",
     "write_yaml",
 ]

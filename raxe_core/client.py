@@ -17,10 +17,11 @@ from raxe_core.pool import DetectorPool
 from raxe_core.records import ScanEvent, Selection, ShadowVerdict
 from raxe_core.registry import ModelRegistry
 from raxe_core.result import ScanResult
+from raxe_core.safe_log import safe_logger
 
 __all__ = ["Raxe"]
 
-_log = logging.getLogger("raxe_core")
+_log = safe_logger("raxe_core")
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 

@@ -213,7 +213,7 @@ class ClosesAll(Wrapped):
 
 class Logs(Wrapped):
     def changed(self, result: DetectionResult, text: str) -> DetectionResult:
-        logging.getLogger("bad").debug("judged %s", text)
+        logging.getLogger("bad").debug("judged %s", text)  # noqa: TID251
         return result
 
 

@@ -10,7 +10,6 @@ fits is counted as lost.
 from __future__ import annotations
 
 import atexit
-import logging
 import os
 import threading
 import time
@@ -18,6 +17,8 @@ import weakref
 from collections import deque
 from collections.abc import Callable
 from typing import Any
+
+from raxe_core import safe_logger
 
 from raxe_abtest.config import Experiment
 from raxe_abtest.errors import ABTestError
@@ -34,7 +35,7 @@ QUEUE_LIMIT = 200_000
 IDLE_SECONDS = 1.0
 MAX_BACKOFF_SECONDS = 5.0
 
-_log = logging.getLogger(__name__)
+_log = safe_logger(__name__)
 _abandoned: list[Any] = []  # connections of a parent process: never to be closed by a child
 _live: weakref.WeakSet[Recorder] = weakref.WeakSet()
 

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from raxe_core import RaxeError, Selection, SelectionRequest, load_config, set_default
+from raxe_core import (
+    RaxeError,
+    Selection,
+    SelectionRequest,
+    load_config,
+    safe_logger,
+    set_default,
+)
 
 from raxe_abtest.errors import SettingsError
 from raxe_abtest.selector import ABModelSelector
@@ -19,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["close_all", "live_selector", "record", "select"]
 
 STRATEGY = "ab_test"
-_log = logging.getLogger(__name__)
+_log = safe_logger(__name__)
 _lock = threading.Lock()
 _live: list[tuple[dict[str, Any], ABModelSelector]] = []
 

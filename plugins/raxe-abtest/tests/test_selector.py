@@ -302,6 +302,21 @@ def test_what_did_not_fit_is_counted(tmp_path: Path, monkeypatch: pytest.MonkeyP
     selector.close()
 
 
+def test_a_hostile_request_is_logged_safely(
+    selector: ABModelSelector, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Request:
+        def __str__(self) -> str:
+            raise ValueError("\x1b[31mred\u202e\nCRITICAL all is well")
+
+    selector.track_result("user1", selector.select("user1"), 1.0, request_id=Request())  # type: ignore[arg-type]
+    assert selector.flush()
+    assert selector.lost_events == 1
+    assert r"ValueError: \x1b[31mred\u202e" in caplog.text
+    assert "\x1b" not in caplog.text
+    assert not any(line.startswith("CRITICAL") for line in caplog.text.split("\n"))
+
+
 def test_per_event_durability(tmp_path: Path) -> None:
     store = tmp_path / "ab.db"
     with ABModelSelector("A", "B", store=store, durability="per_event") as selector:
