@@ -1,13 +1,12 @@
-"""What became of a plugin: its status, its faults, and whether it may be imported at all."""
+"""What became of a plugin: its status and its faults."""
 
 from __future__ import annotations
 
-import os
 from typing import NamedTuple
 
-from raxe_core.entry_points import normalized
+__all__ = ["CORE", "PluginInfo", "PluginProblem"]
 
-__all__ = ["PluginInfo", "PluginProblem", "blocked_by"]
+CORE = "raxe-core"  # the distribution of the built-in plugins
 
 
 class PluginInfo(NamedTuple):
@@ -37,17 +36,3 @@ class PluginProblem(NamedTuple):
 
     def __str__(self) -> str:
         return f"plugin {self.distribution} failed in {self.stage}: {self.reason}"
-
-
-def blocked_by(distribution: str) -> str | None:
-    """Tell why a distribution is not to be imported, or None."""
-    allowed = os.environ.get("RAXE_PLUGINS")
-    if allowed is not None and distribution not in _names(allowed):
-        return "RAXE_PLUGINS does not name it"
-    if distribution in _names(os.environ.get("RAXE_PLUGINS_BLOCK", "")):
-        return "RAXE_PLUGINS_BLOCK names it"
-    return None
-
-
-def _names(variable: str) -> set[str]:
-    return {normalized(name.strip()) for name in variable.split(",") if name.strip()}

@@ -1,4 +1,4 @@
-"""The plugin host: find, select, load and call plugins, so that a broken one harms nobody else.
+"""The plugin host: find plugins and call their hooks, so that a broken one harms nobody else.
 
 A plugin's fault is caught where it happens (import, registration, call, inside a generator) and
 becomes its status or a :class:`PluginProblem`. Finding models goes on without the broken plugin; a
@@ -7,12 +7,9 @@ judgement never does: creating the detector of a requested model raises.
 
 from __future__ import annotations
 
-import functools
 import importlib
-import time
 from collections.abc import Collection, Iterable
 from pathlib import Path
-from types import ModuleType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import pluggy
@@ -26,18 +23,14 @@ from raxe_core.errors import (
     UnknownNameError,
     did_you_mean,
 )
-from raxe_core.hookspecs import API_VERSION, ENTRY_POINT_GROUP, RaxeSpec
+from raxe_core.hookspecs import ENTRY_POINT_GROUP, RaxeSpec
 from raxe_core.model import Model, RuntimeOptions
-from raxe_core.plugin_call import (
-    PluginFaultError,
-    call_within,
-    contained,
-    own_stdout,
-    reason_of,
-    time_limit,
-)
-from raxe_core.plugin_records import check_record, guarded_record
-from raxe_core.plugin_status import PluginInfo, PluginProblem, blocked_by
+from raxe_core.plugin_call import PluginFaultError, contained, reason_of
+from raxe_core.plugin_clashes import clashes
+from raxe_core.plugin_hooks import call, distribution_of, records_of
+from raxe_core.plugin_loading import load, registered_name
+from raxe_core.plugin_records import guarded_record
+from raxe_core.plugin_status import CORE, PluginInfo, PluginProblem
 from raxe_core.records import Command, Criteria, Reporter, ScanEvent, Strategy
 
 if TYPE_CHECKING:
@@ -45,7 +38,6 @@ if TYPE_CHECKING:
 
 __all__ = ["PluginHost", "PluginInfo", "PluginProblem", "pip_line"]
 
-CORE = "raxe-core"
 BUILTINS = (
     "raxe_core.builtin.directory",
     "raxe_core.builtin.criteria",
@@ -53,8 +45,7 @@ BUILTINS = (
     "raxe_core.builtin.reporters",
 )
 OUR_RUNTIMES = ("onnx", "torch")
-IMPORT_SECONDS = 30.0
-HOOK_SECONDS = 10.0
+PROBLEMS_KEPT = 10  # of one plugin in one stage: a process may go on for months
 _NAMED: dict[str, type[Any]] = {
     "score_criteria": Criteria,
     "selection_strategies": Strategy,
@@ -77,13 +68,16 @@ class PluginHost:
         self.problems: list[PluginProblem] = []
         self._manager = pluggy.PluginManager("raxe")
         self._manager.add_hookspecs(RaxeSpec)
-        self._runtimes: dict[str, list[tuple[str, ModuleType]]] = {}
+        self._runtimes: dict[str, list[PluginInfo]] = {}
         for name in BUILTINS:
             self._manager.register(importlib.import_module(name), name=f"{CORE}:{name}")
         if entry_points is None:
             entry_points = find_entry_points(ENTRY_POINT_GROUP)
         for point in sorted(entry_points, key=lambda point: (point.distribution, point.name)):
-            self._add(point)
+            info = load(self._manager, point)
+            self.plugins.append(info)
+            for runtime in info.runtimes:
+                self._runtimes.setdefault(runtime, []).append(info)
 
     def discover_models(self, search_path: tuple[Path, ...]) -> list[tuple[str, Model]]:
         """Return each plugin's models with the plugin's name; built-in first, then by name."""
@@ -122,19 +116,14 @@ class PluginHost:
         """
         self.discover_models(())
         for hook, record in _NAMED.items():
-            claims: dict[str, list[tuple[str, Any]]] = {}
-            for plugin, item in self._collect(hook, record):
-                claims.setdefault(item.name, []).append((plugin, item))
-            for name, claimed in claims.items():
-                if claimed[0][0] == CORE:
-                    self._note_taken(hook, name, claimed[1:])
-                elif hook == "commands" and name in commands:
-                    self._note_taken(hook, name, claimed)
-                elif len(claimed) > 1:
-                    self._note_shared(hook, f"the name {name!r}", claimed)
-        for runtime, claimants in self._runtimes.items():
-            if len(claimants) > 1:
-                self._note_shared("create_detector", f"the runtime {runtime!r}", claimants)
+            found = self._collect(hook, record)
+            built_in = {item.name for plugin, item in found if plugin == CORE}
+            claims = [(plugin, item.name) for plugin, item in found if plugin != CORE]
+            if hook == "commands":
+                built_in.update(commands)
+            self._note_clashes(hook, claims, "name", built_in)
+        runtimes = [(info.distribution, name) for info in self.plugins for name in info.runtimes]
+        self._note_clashes("create_detector", runtimes, "runtime")
         return [self._with_problems(info) for info in self.plugins]
 
     def runtime_problem(self, runtime: str) -> str | None:
@@ -144,7 +133,7 @@ class PluginHost:
             return None
         if not claimants:
             return f"no plugin runs {runtime!r} models; install its plugin: {pip_line(runtime)}"
-        names = " and ".join(name for name, _ in claimants)
+        names = " and ".join(info.distribution for info in claimants)
         return f"{names} both claim the runtime {runtime!r}; block one with RAXE_PLUGINS_BLOCK"
 
     @property
@@ -157,10 +146,9 @@ class PluginHost:
         for implementation in self._manager.hook.on_scan.get_hookimpls():
             try:
                 with contained():
-                    _call(implementation, {"event": event})
+                    call(implementation, {"event": event})
             except PluginFaultError as fault:
-                name = implementation.plugin_name.partition(":")[0]
-                self._note(PluginProblem(name, "on_scan", str(fault)))
+                self._note(distribution_of(implementation), "on_scan", str(fault))
 
     def require_runtime(self, model: Model) -> None:
         """Raise if no plugin, or more than one, runs the model.
@@ -179,9 +167,8 @@ class PluginHost:
 
         Raises as :meth:`require_runtime`.
         """
-        self.require_runtime(model)
-        name, module = self._runtimes[model.runtime][0]
-        return name, module.__name__
+        implementation = self._runner(model)
+        return distribution_of(implementation), implementation.plugin.__name__
 
     def create_detector(self, model: Model, options: RuntimeOptions) -> Detector:
         """Load a model with the one plugin that claims its runtime.
@@ -191,16 +178,14 @@ class PluginHost:
             PluginError: two plugins claim it, or the plugin broke its contract.
             ModelLoadError: the runtime could not load the model.
         """
-        self.require_runtime(model)
-        name, module = self._runtimes[model.runtime][0]
+        implementation = self._runner(model)
+        name = distribution_of(implementation)
         from raxe_core.checked_detector import CheckedDetector
         from raxe_core.detector import Detector
         from raxe_core.text_detector import TextDetector
 
-        implementation = self._implementation(module, "create_detector")
-        arguments = {"model": model, "options": options}
         try:
-            detector = _call(implementation, arguments)
+            detector = call(implementation, {"model": model, "options": options})
         except (RaxeError, KeyboardInterrupt):
             raise
         except BaseException as error:  # native libraries raise beside Exception
@@ -215,73 +200,23 @@ class PluginHost:
             return detector
         return CheckedDetector(detector, model.model_id, name)
 
-    def _add(self, point: EntryPoint) -> None:
-        info = PluginInfo(point.distribution, point.version, point.name, str(point.location))
-        if point.problem is not None:
-            info = info._replace(status="failed", reason=point.problem)
-        elif (reason := blocked_by(point.distribution)) is not None:
-            info = info._replace(status="blocked", reason=reason)
-        else:
-            info = self._load(point, info)
-        self.plugins.append(info)
-
-    def _load(self, point: EntryPoint, info: PluginInfo) -> PluginInfo:
-        """Import and register a plugin; whatever goes wrong becomes its status."""
-        started = time.perf_counter()
-        try:
-            with contained(), time_limit(IMPORT_SECONDS), own_stdout():
-                module = importlib.import_module(point.value)
-            info = info._replace(import_ms=(time.perf_counter() - started) * 1e3)
-            with contained():
-                return self._register(module, info)
-        except PluginFaultError as fault:
-            return info._replace(status="failed", reason=str(fault))
-
-    def _register(self, module: ModuleType, info: PluginInfo) -> PluginInfo:
-        """Register an imported plugin, or raise with what is wrong with it."""
-        api = getattr(module, "RAXE_API", None)
-        if api != API_VERSION:
-            reason = f"declares RAXE_API = {api!r}, this raxe-core offers {API_VERSION}"
-            return info._replace(status="incompatible", reason=reason)
-        name = f"{info.distribution}:{info.entry_point}"
-        try:
-            self._manager.register(module, name=name)
-            self._manager.check_pending()
-            callers = self._manager.get_hookcallers(module) or []
-            hooks = tuple(sorted(caller.name for caller in callers))
-            runtimes = _declared_runtimes(module, hooks)
-        except BaseException:
-            if self._manager.get_plugin(name) is module:
-                self._manager.unregister(name=name)
-            raise
-        for runtime in runtimes:
-            self._runtimes.setdefault(runtime, []).append((info.distribution, module))
-        return info._replace(hooks=hooks, runtimes=runtimes)
-
-    def _implementation(self, module: ModuleType, hook: str) -> Any:
-        callers = self._manager.get_hookcallers(module) or []
-        caller = next(caller for caller in callers if caller.name == hook)
-        return next(impl for impl in caller.get_hookimpls() if impl.plugin is module)
+    def _runner(self, model: Model) -> Any:
+        """Return the ``create_detector`` of the one plugin that runs the model."""
+        self.require_runtime(model)
+        name = registered_name(self._runtimes[model.runtime][0])
+        implementations = self._manager.hook.create_detector.get_hookimpls()
+        return next(item for item in implementations if item.plugin_name == name)
 
     def _collect(self, hook: str, record: type[_T], **arguments: Any) -> list[tuple[str, _T]]:
         """Call a hook of every plugin, each under guard, and return the records by plugin name."""
         results: list[tuple[str, _T]] = []
         implementations = getattr(self._manager.hook, hook).get_hookimpls()
         for implementation in sorted(implementations, key=_builtin_first):
-            name = implementation.plugin_name.partition(":")[0]
-            answer = functools.partial(_records, implementation, arguments, record)
+            name = distribution_of(implementation)
             try:
-                if name == CORE:
-                    with contained():
-                        records = answer()
-                elif hook == "discover_models":
-                    with own_stdout():
-                        records = call_within(HOOK_SECONDS, answer)
-                else:
-                    with contained(), time_limit(HOOK_SECONDS):
-                        records = answer()
+                records = records_of(implementation, hook, record, arguments)
             except PluginFaultError as fault:
-                self._note(PluginProblem(name, hook, str(fault)))
+                self._note(name, hook, str(fault))
             else:
                 results.extend((name, item) for item in records)
         return results
@@ -295,7 +230,7 @@ class PluginHost:
             raise UnknownNameError(f"No {kind} {name!r}.{hint} Known: {', '.join(known)}.")
         plugin, item = claimed[0]
         if plugin == CORE:
-            self._note_taken(hook, name, claimed[1:])
+            self._note_clashes(hook, [(other, name) for other, _ in claimed[1:]], "name", {name})
             return item
         if len(claimed) > 1:
             names = " and ".join(plugin for plugin, _ in claimed)
@@ -304,15 +239,15 @@ class PluginHost:
             )
         return guarded_record(item, plugin)
 
-    def _note_taken(self, hook: str, name: str, claimed: Iterable[tuple[str, Any]]) -> None:
-        """A built-in name cannot be taken."""
-        for plugin, _ in claimed:
-            self._note(PluginProblem(plugin, hook, f"the name {name!r} is built in"))
-
-    def _note_shared(self, hook: str, what: str, claimed: Iterable[tuple[str, Any]]) -> None:
-        names = " and ".join(plugin for plugin, _ in claimed)
-        for plugin, _ in claimed:
-            self._note(PluginProblem(plugin, hook, f"{names} both claim {what}"))
+    def _note_clashes(
+        self,
+        hook: str,
+        claims: Iterable[tuple[str, str]],
+        kind: str,
+        built_in: Collection[str] = (),
+    ) -> None:
+        for plugin, reason in clashes(claims, kind, built_in):
+            self._note(plugin, hook, reason)
 
     def _with_problems(self, info: PluginInfo) -> PluginInfo:
         problems = [item for item in self.problems if item.distribution == info.distribution]
@@ -321,8 +256,10 @@ class PluginHost:
         reason = "; ".join(f"failed in {item.stage}: {item.reason}" for item in problems)
         return info._replace(status="failed", reason=reason)
 
-    def _note(self, problem: PluginProblem) -> None:
-        if problem not in self.problems:
+    def _note(self, plugin: str, stage: str, reason: str) -> None:
+        problem = PluginProblem(plugin, stage, reason)
+        alike = [item for item in self.problems if (item.distribution, item.stage) == problem[:2]]
+        if problem not in alike and len(alike) < PROBLEMS_KEPT:
             self.problems.append(problem)
 
 
@@ -334,27 +271,4 @@ def pip_line(runtime: str) -> str:
 
 
 def _builtin_first(implementation: Any) -> tuple[bool, str]:
-    name = implementation.plugin_name
-    return (not name.startswith(f"{CORE}:"), name)
-
-
-def _records(implementation: Any, arguments: dict[str, Any], record: type[_T]) -> list[_T]:
-    """Return what a hook gives, generators exhausted, if it is what the contract says."""
-    records = list(_call(implementation, arguments) or ())
-    if not implementation.plugin_name.startswith(f"{CORE}:"):  # thousands of drop-in models
-        for item in records:
-            check_record(item, record)
-    return records
-
-
-def _call(implementation: Any, arguments: dict[str, Any]) -> Any:
-    return implementation.function(*(arguments[name] for name in implementation.argnames))
-
-
-def _declared_runtimes(module: ModuleType, hooks: tuple[str, ...]) -> tuple[str, ...]:
-    runtimes = getattr(module, "RUNTIMES", ())
-    if not isinstance(runtimes, tuple) or not all(isinstance(name, str) for name in runtimes):
-        raise TypeError('RUNTIMES must be a tuple of strings, such as ("onnx",)')
-    if ("create_detector" in hooks) != bool(runtimes):
-        raise TypeError("create_detector and RUNTIMES go together; one of them is missing")
-    return runtimes
+    return (distribution_of(implementation) != CORE, implementation.plugin_name)

@@ -12,7 +12,8 @@ from raxe_core.config import Config, load_config
 from raxe_core.errors import BundleError, UnknownModelError, did_you_mean
 from raxe_core.files import raxe_home
 from raxe_core.model import Model, RuntimeOptions
-from raxe_core.plugins import CORE, PluginHost
+from raxe_core.plugin_status import CORE
+from raxe_core.plugins import PluginHost
 from raxe_core.ranking import best_model
 from raxe_core.records import Selection
 from raxe_core.selection import select

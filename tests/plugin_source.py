@@ -1,4 +1,4 @@
-"""Installed plugins in a folder: a module and the dist-info that an installer would leave."""
+"""Installed plugins in a folder, as an installer leaves them, and what a host says of them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,15 @@ from pathlib import Path
 
 import attrs
 
+from raxe_core import Model, ModelMetadata, RuntimeOptions
 from raxe_core.entry_points import EntryPoint, find_entry_points
+from raxe_core.metadata import Requirements
+from raxe_core.plugins import PluginHost, PluginInfo
+
+HEAD = (
+    "import time\nfrom raxe_core import Command, Criteria, Model, ModelMetadata, hookimpl\n"
+    "RAXE_API = 1\n"
+)
 
 
 @attrs.define
@@ -63,3 +71,23 @@ GOOD = """
     def score_criteria():
         yield Criteria("good", "the best", lambda model: 1.0)
 """
+
+
+def status(host: PluginHost, distribution: str) -> PluginInfo:
+    """What the host says of a plugin."""
+    return next(info for info in host.plugins if info.distribution == distribution)
+
+
+def needs(runtime: str) -> Model:
+    """A model of this runtime."""
+    requirements = Requirements(runtime)
+    return Model(ModelMetadata("v1.0_x", "X", "1.0", "x", requirements=requirements), "test")
+
+
+def neighbour_works(host: PluginHost) -> None:
+    """The good plugin is active, and all its hooks answer."""
+    assert status(host, "good-plugin").status == "active"
+    assert "v1.0_good" in {model.model_id for _, model in host.discover_models(())}
+    assert host.create_detector(needs("good"), RuntimeOptions()) is not None
+    assert host.criteria("good").score(needs("good")) == 1.0
+    assert host.criteria("latency").name == "latency"

@@ -25,8 +25,8 @@ NAME = "a-bad-plugin"
 def all_plugins(dropped_in: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The home of the good model, with the bad plugin allowed; it has little time."""
     monkeypatch.setenv("RAXE_PLUGINS", f"raxe-onnx,{NAME}")
-    monkeypatch.setattr("raxe_core.plugins.HOOK_SECONDS", 0.3)
-    monkeypatch.setattr("raxe_core.plugins.IMPORT_SECONDS", 3)
+    monkeypatch.setattr("raxe_core.plugin_hooks.HOOK_SECONDS", 0.3)
+    monkeypatch.setattr("raxe_core.plugin_loading.IMPORT_SECONDS", 3)
     return dropped_in.parents[1]
 
 
@@ -170,7 +170,7 @@ def test_plugin_that_hangs_does_not_keep_the_process(
 ) -> None:
     site.install(NAME, hook("discover_models", "while True: time.sleep(0.01)"))
     code = (
-        "import raxe_core.plugins as plugins; plugins.HOOK_SECONDS = 0.3\n"
+        "import raxe_core.plugin_hooks as hooks; hooks.HOOK_SECONDS = 0.3\n"
         "from raxe_core.cli.main import main; main(['models', 'list', '--json'])"
     )
     result = subprocess.run(
