@@ -1,15 +1,16 @@
-"""From what a caller said to an event: done by the writer's thread, so that no request waits."""
+"""From what a caller said to an event; where that takes time, in the writer's thread."""
 
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable
 from hashlib import blake2b
 from typing import Any
 
 from raxe_abtest.store.records import Event
 
-__all__ = ["event_of", "request_key", "within"]
+__all__ = ["event_of", "pair_of", "request_key", "within"]
 
 Assigned = Callable[[str], "tuple[int | None, int] | None"]
 Count = Callable[[str], None]
@@ -47,6 +48,26 @@ def _result(said: Any, assigned: Assigned, count: Count) -> Event | None:
     return Event(
         "result", at, unit, variant, request_key(request_id), latency_ms, accuracy, error,
         is_threat, None, None, 1, epoch,
+    )  # fmt: skip
+
+
+def pair_of(
+    unit: str, request_id: str | None, by: int, shadow: int, verdicts: tuple[bool, bool],
+    slower_ms: float | None,
+) -> Event:  # fmt: skip
+    """Return the event of one prompt that two variants judged, one of them the control.
+
+    ``verdicts`` are that of ``by``, which answered, and that of ``shadow``; ``slower_ms`` is the
+    shadow's time less the other's.
+    """
+    treatment = shadow
+    if by:  # the treatment answered, the control was its shadow
+        treatment, verdicts = by, verdicts[::-1]
+        slower_ms = None if slower_ms is None else -slower_ms
+    control, other = verdicts
+    return Event(
+        "pair", time.time(), unit, treatment, request_key(request_id), slower_ms,
+        verdict=control, other=other,
     )  # fmt: skip
 
 

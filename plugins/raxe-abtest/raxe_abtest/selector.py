@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from raxe_abtest.config import experiment_from
 from raxe_abtest.errors import ExperimentError, SettingsError, StoreError
-from raxe_abtest.intake import event_of, request_key, within
+from raxe_abtest.intake import event_of, pair_of, request_key, within
 from raxe_abtest.recorder import Recorder
 from raxe_abtest.standing import Standing
 from raxe_abtest.store import open_store
@@ -205,16 +205,8 @@ class ABModelSelector:
             self._recorder.count("foreign_shadows")  # pairs are of the control and a treatment
             return
         unit = unit_text(user_id) or f"request {request_id or time.time_ns()}"
-        treatment, verdicts, slower = other, (answered, shadow), latency_difference_ms
-        if by:  # the treatment answered, the control was its shadow
-            treatment, verdicts = by, (shadow, answered)
-            slower = None if slower is None else -slower
-        self._put(
-            Event(
-                "pair", time.time(), unit, treatment, request_key(request_id), slower,
-                verdict=verdicts[0], other=verdicts[1],
-            )
-        )  # fmt: skip
+        verdicts = answered, shadow
+        self._put(pair_of(unit, request_id, by, other, verdicts, latency_difference_ms))
 
     def get_report(self) -> Report:
         """Return how the experiment stands, with everything that was tracked until now.
@@ -283,7 +275,7 @@ class ABModelSelector:
             return self._standing.model_id
         model = known.get(unit) or self._older.get(unit)
         if model is None:
-            assigned = self._assigned(unit)
+            assigned = self._standing.assigned(unit)
             if assigned is None:
                 model = self._control
             else:
@@ -294,21 +286,8 @@ class ABModelSelector:
         known[unit] = model
         return model
 
-    def _assigned(self, unit: str) -> tuple[int | None, int] | None:
-        """Return (epoch, variant) of a user, the epoch only where it is an earlier one."""
-        registration = self._standing.registration
-        if self.experiment.sticky and registration is not None:
-            try:
-                found = self._store.first_assignment(registration, unit)
-            except StoreError:
-                found = None
-            if found is not None:
-                return found
-        variant = self._standing.choose(unit)
-        return None if variant is None else (None, variant)
-
     def _event_of(self, said: Any) -> Event | None:
-        return event_of(said, self._assigned, self._recorder.count)
+        return event_of(said, self._standing.assigned, self._recorder.count)
 
     def _put(self, event: Any) -> None:
         self._recorder.put(event)

@@ -28,7 +28,8 @@ class Standing:
         self, experiment: Experiment, store: Store, given_secret: bytes | None,
         changed: Callable[[], None], rolled_back: Callable[[str, str], None],
     ) -> None:  # fmt: skip
-        self._experiment, self._changed, self._rolled_back = experiment, changed, rolled_back
+        self._experiment, self._store = experiment, store
+        self._changed, self._rolled_back = changed, rolled_back
         self.state, self.model_id = "running", experiment.control.model_id
         self.registration: Registration | None = None
         self.problem: str | None = None
@@ -44,6 +45,21 @@ class Standing:
                 "users. Use the first one, or give the new experiment another key."
             )
         self._adopt(registration)
+
+    def assigned(self, unit: str) -> tuple[int | None, int] | None:
+        """Return (epoch, variant) of a user, the epoch only where it is an earlier one.
+
+        None is for a user outside the experiment.
+        """
+        if self._experiment.sticky and self.registration is not None:
+            try:
+                found = self._store.first_assignment(self.registration, unit)
+            except StoreError:
+                found = None
+            if found is not None:
+                return found
+        variant = self.choose(unit)
+        return None if variant is None else (None, variant)
 
     def watch(self, store: Store, registration: Registration) -> None:
         """Take over what the store says; look at new data, roll back where a guardrail broke."""
