@@ -8,7 +8,6 @@ the runtime's ``session.run`` from that of the whole.
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import io
 import itertools
@@ -19,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import onnxruntime as ort
+from turns import read_options
 
 from raxe_core.cli.main import main as raxe
 from raxe_core.evaluation.datasets import standard_dataset
@@ -64,11 +64,7 @@ def measure(model_id: str, prompts: int) -> dict[str, float]:
 
 def main() -> None:
     """Print the share."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("model", nargs="?", default="v1.0_onnx_int8")
-    parser.add_argument("--prompts", type=int, default=10_000)
-    parser.add_argument("--json", action="store_true", help="print JSON")
-    options = parser.parse_args()
+    options = read_options(__doc__, model=True, prompts=10_000)
     result = measure(options.model, options.prompts)
     around = result["cpu_seconds"] - result["inference_cpu_seconds"]
     result["around_share"] = around / result["cpu_seconds"]

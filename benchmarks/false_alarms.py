@@ -8,11 +8,12 @@ own. An alarm is a difference of a model from itself; the self-check decides at 
 
 from __future__ import annotations
 
-import argparse
 import json
 import statistics
 from collections.abc import Iterable
 from typing import Any
+
+from turns import read_options
 
 from raxe_core.benchmark.measure import Plan
 from raxe_core.benchmark.self_check import self_check
@@ -48,12 +49,7 @@ def _silently(items: Iterable[int], _: str) -> Iterable[int]:
 
 def main() -> None:
     """Print the rates."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("model", nargs="?", default="v1.0_onnx_int8")
-    parser.add_argument("--runs", type=int, default=200)
-    parser.add_argument("--iterations", type=int, default=480)
-    parser.add_argument("--json", action="store_true", help="print JSON")
-    options = parser.parse_args()
+    options = read_options(__doc__, model=True, runs=200, iterations=480)
     result = measure(options.model, options.runs, options.iterations)
     if options.json:
         print(json.dumps(result, indent=2))

@@ -10,7 +10,6 @@ the PSS of a process that holds the model after one verdict.
 
 from __future__ import annotations
 
-import argparse
 import json
 import math
 import subprocess
@@ -20,7 +19,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from turns import cpu_of_process, medians
+from turns import cpu_of_process, medians, read_options
 
 from raxe_core import ModelRegistry, open_bundle
 
@@ -128,11 +127,7 @@ def measure(model_id: str, folder: Path, rounds: int) -> dict[str, float]:
 
 def main() -> None:
     """Print the ratios."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("model", nargs="?", default="v1.0_onnx_int8")
-    parser.add_argument("--rounds", type=int, default=15)
-    parser.add_argument("--json", action="store_true", help="print JSON")
-    options = parser.parse_args()
+    options = read_options(__doc__, model=True, rounds=15)
     with tempfile.TemporaryDirectory() as folder:
         found = measure(options.model, Path(folder), options.rounds)
     if options.json:

@@ -8,7 +8,6 @@ result names, and give the score that the text had before; the program exits wit
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import sys
@@ -18,6 +17,8 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
+
+from turns import read_options
 
 from raxe_core import ModelRegistry, Raxe
 from raxe_core.discovery import bundle_filename
@@ -83,12 +84,7 @@ def soak(home: Path, names: list[str], flips: int, threads: int) -> list[Scans]:
 
 def main() -> None:
     """Print the counts."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("model", nargs="?", default="v1.0_onnx_int8")
-    parser.add_argument("--flips", type=int, default=1_000)
-    parser.add_argument("--threads", type=int, default=8)
-    parser.add_argument("--json", action="store_true", help="print JSON")
-    options = parser.parse_args()
+    options = read_options(__doc__, model=True, flips=1_000, threads=8)
     bundle = ModelRegistry().get_model(options.model).bundle_path
     if bundle is None:
         sys.exit(f"{options.model} has no bundle.")

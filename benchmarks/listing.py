@@ -9,14 +9,13 @@ manifest and every sidecar and parses them.
 
 from __future__ import annotations
 
-import argparse
 import json
 import shutil
 import sys
 import tempfile
 from pathlib import Path
 
-from turns import cpu_of_process, drop_in_models, medians
+from turns import cpu_of_process, drop_in_models, medians, read_options
 
 IMPORTS = "import click, rich.table"
 READS = """
@@ -60,11 +59,7 @@ def measure(home: Path, many: Path, rounds: int) -> dict[str, float]:
 
 def main() -> None:
     """Print the ratios."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--models", type=int, default=1_000)
-    parser.add_argument("--rounds", type=int, default=15)
-    parser.add_argument("--json", action="store_true", help="print JSON")
-    options = parser.parse_args()
+    options = read_options(__doc__, models=1_000, rounds=15)
     with tempfile.TemporaryDirectory() as folder:
         homes = Path(folder, "home"), Path(folder, "many")
         drop_in_models(homes[0], options.models)

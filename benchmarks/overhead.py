@@ -8,17 +8,15 @@ order within each round, CPU time per call is taken, and the ratio of medians is
 
 from __future__ import annotations
 
-import argparse
 import json
-import random
-import statistics
-import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
 import onnxruntime as ort
 from tokenizers import Tokenizer
+from turns import cpu_of_calls, read_options
 
 from raxe_core import ModelRegistry, open_bundle
 
@@ -69,38 +67,18 @@ def raw_pair(model_id: str) -> tuple[Tokenizer, Callable[[str], Any]]:
     return tokenizer, run
 
 
-def compare(
-    first: Callable[[], Any], second: Callable[[], Any], rounds: int
-) -> tuple[float, float]:
-    """Return the median CPU seconds of both, measured in random order."""
-    times: dict[int, list[float]] = {0: [], 1: []}
-    calls = [(0, first), (1, second)]
-    for number in range(rounds + 10):
-        random.shuffle(calls)
-        for key, call in calls:
-            started = time.thread_time()
-            call()
-            if number >= 10:
-                times[key].append(time.thread_time() - started)
-    return statistics.median(times[0]), statistics.median(times[1])
-
-
 def main() -> None:
     """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("model", nargs="?", default="v1.0_onnx_int8")
-    parser.add_argument("--rounds", type=int, default=300)
-    parser.add_argument("--json", action="store_true", help="print JSON")
-    options = parser.parse_args()
-    random.seed(0)
+    options = read_options(__doc__, model=True, rounds=300)
     tokenizer, run = raw_pair(options.model)
     detector = ModelRegistry().create_detector(options.model)
     results = []
     for tokens in TOKENS:
         text = text_of(tokenizer, tokens)
         rounds = max(40, options.rounds * 16 // tokens)
-        ours, raw = compare(lambda: detector.analyze(text), lambda: run(text), rounds)  # noqa: B023
-        results.append({"tokens": tokens, "analyze_ms": ours * 1e3, "raw_ms": raw * 1e3})
+        calls = {"analyze_ms": partial(detector.analyze, text), "raw_ms": partial(run, text)}
+        found = cpu_of_calls(calls, rounds)
+        results.append({"tokens": tokens, **{name: s * 1e3 for name, s in found.items()}})
     if options.json:
         print(json.dumps(results, indent=2))
         return

@@ -8,16 +8,12 @@ the criteria ``balanced``.
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import tempfile
-import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-from turns import drop_in_models, medians
+from turns import cpu_of_calls, drop_in_models, read_options
 
 from raxe_core import ModelRegistry
 
@@ -25,24 +21,9 @@ CONSTRAINTS = ("p95_latency_ms<50", "memory_mb<300", "f1>0.6")
 LOOKUPS = 1_000
 
 
-def timed(call: Callable[[], Any]) -> Callable[[], float]:
-    """Return a function that gives the CPU seconds of one call."""
-
-    def measure() -> float:
-        started = time.thread_time()
-        call()
-        return time.thread_time() - started
-
-    return measure
-
-
 def main() -> None:
     """Print the times."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--models", type=int, default=1_000)
-    parser.add_argument("--rounds", type=int, default=50)
-    parser.add_argument("--json", action="store_true", help="print JSON")
-    options = parser.parse_args()
+    options = read_options(__doc__, models=1_000, rounds=50)
     with tempfile.TemporaryDirectory() as folder:
         os.environ["RAXE_HOME"] = folder
         drop_in_models(Path(folder), options.models)
@@ -53,10 +34,10 @@ def main() -> None:
             for model_id in ids:
                 registry.get_model(model_id)
 
-        seconds = medians(
+        seconds = cpu_of_calls(
             {
-                "get_model": timed(look_up),
-                "the best": timed(lambda: registry.get_best_model("balanced", CONSTRAINTS)),
+                "get_model": look_up,
+                "the best": lambda: registry.get_best_model("balanced", CONSTRAINTS),
             },
             options.rounds,
         )

@@ -8,13 +8,12 @@ Ratios of medians are printed: they hold on a busy machine, milliseconds do not.
 
 from __future__ import annotations
 
-import argparse
 import functools
 import json
 import shutil
 import sys
 
-from turns import cpu_of_process, medians
+from turns import cpu_of_process, medians, read_options
 
 EMPTY = "python -c pass"
 BUDGETS = {"raxe --version": 5.0, "raxe models list": 9.0}
@@ -38,10 +37,7 @@ def measure(rounds: int) -> dict[str, float]:
 
 def main() -> None:
     """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--rounds", type=int, default=15)
-    parser.add_argument("--json", action="store_true", help="print JSON")
-    options = parser.parse_args()
+    options = read_options(__doc__, rounds=15)
     found = measure(options.rounds)
     ratios = {name: median / found[EMPTY] for name, median in found.items()}
     if options.json:

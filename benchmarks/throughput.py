@@ -8,17 +8,14 @@ printed. The scores of planned batches must be those of single calls.
 
 from __future__ import annotations
 
-import argparse
 import json
 import random
-import statistics
-import time
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 import onnxruntime as ort
 from tokenizers import Tokenizer
+from turns import cpu_of_calls, read_options
 
 from raxe_core import ModelRegistry, open_bundle
 from raxe_core.evaluation.datasets import standard_dataset
@@ -53,25 +50,9 @@ def naive(model_id: str) -> Callable[[Sequence[str]], None]:
     return run
 
 
-def measure(ways: dict[str, Callable[[], Any]], rounds: int) -> dict[str, float]:
-    """Return the median CPU seconds of each way, measured in random order."""
-    times: dict[str, list[float]] = {name: [] for name in ways}
-    for _ in range(rounds):
-        for name in random.sample(list(ways), len(ways)):
-            started = time.process_time()
-            ways[name]()
-            times[name].append(time.process_time() - started)
-    return {name: statistics.median(values) for name, values in times.items()}
-
-
 def main() -> None:
     """Print the ratios."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("model", nargs="?", default="v1.0_onnx_int8")
-    parser.add_argument("--prompts", type=int, default=64)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--json", action="store_true", help="print JSON")
-    options = parser.parse_args()
+    options = read_options(__doc__, model=True, prompts=64, rounds=3)
     random.seed(0)
     texts = [prompt.text for prompt in standard_dataset().prompts]
     random.shuffle(texts)
@@ -79,7 +60,7 @@ def main() -> None:
     detector, padded = ModelRegistry().create_detector(options.model), naive(options.model)
     single, planned = judge(detector, texts), judge(detector, texts, BATCH_TOKENS)
     worst = max(abs(a[1] - b[1]) for a, b in zip(single, planned, strict=True))
-    found = measure(
+    found = cpu_of_calls(
         {
             "single": lambda: judge(detector, texts),
             "planned": lambda: judge(detector, texts, BATCH_TOKENS),

@@ -1,4 +1,4 @@
-"""What the programs here share: candidates take turns, and medians of them are compared.
+"""What the programs here share: options, and candidates that take turns, whose medians count.
 
 Other work on the machine then slows all candidates alike, and their ratios hold. CPU time is the
 time of all threads of a process.
@@ -6,19 +6,37 @@ time of all threads of a process.
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import random
 import resource
 import statistics
 import subprocess
+import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from raxe_core.bundle import pack
 from raxe_core.discovery import bundle_filename
 
-__all__ = ["cpu_of_process", "drop_in_models", "medians"]
+__all__ = ["cpu_of_calls", "cpu_of_process", "drop_in_models", "medians", "read_options"]
+
+
+def read_options(documentation: str, *, model: bool = False, **numbers: int) -> argparse.Namespace:
+    """Read ``--json``, an option for each of ``numbers``, and with ``model`` which one to run.
+
+    The first line of ``documentation`` is the help.
+    """
+    parser = argparse.ArgumentParser(description=documentation.partition("\n")[0])
+    if model:
+        parser.add_argument("model", nargs="?", default="v1.0_onnx_int8")
+    for name, default in numbers.items():
+        parser.add_argument(f"--{name}", type=int, default=default)
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    return parser.parse_args()
 
 
 def medians(ways: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, float]:
@@ -30,6 +48,17 @@ def medians(ways: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, f
             if number:  # the first round compiles modules, warms files and writes indices
                 found[name].append(value)
     return {name: statistics.median(values) for name, values in found.items()}
+
+
+def cpu_of_calls(calls: Mapping[str, Callable[[], Any]], rounds: int) -> dict[str, float]:
+    """Return the median CPU seconds of each call, of all threads of this process."""
+
+    def timed(call: Callable[[], Any]) -> float:
+        started = time.process_time()
+        call()
+        return time.process_time() - started
+
+    return medians({name: partial(timed, call) for name, call in calls.items()}, rounds)
 
 
 def cpu_of_process(command: Sequence[str], home: Path | None = None) -> float:
