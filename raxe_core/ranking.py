@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from operator import methodcaller
 from typing import NamedTuple
 
 from raxe_core.constraints import Constraint, Figure, parse_constraints
@@ -62,7 +63,7 @@ def best_model(
     limits = parse_constraints(constraints)
     fitting = active
     for limit in limits:
-        fitting = list(filter(_test_of(limit), fitting))
+        fitting = _fitting(fitting, limit)
     if not fitting:
         raise NoModelError(
             f"No active model meets {' and '.join(map(str, limits))}. "
@@ -74,8 +75,9 @@ def best_model(
 def unmet_constraint(model: Model, constraints: Sequence[Constraint]) -> str | None:
     """Return why a model does not meet the constraints, or None when it does."""
     for constraint in constraints:
-        if not _test_of(constraint)(model):
-            return constraint.judge({constraint.metric: Figure(_value(constraint, model))}).reason
+        if not _fitting([model], constraint):
+            value = _figure_of(constraint.metric)(model)
+            return constraint.judge({constraint.metric: Figure(value)}).reason
     return None
 
 
@@ -93,23 +95,18 @@ def _scored(models: Iterable[Model], criteria: Criteria) -> Iterator[Ranked]:
         yield Ranked(model, score)
 
 
-def _test_of(constraint: Constraint) -> Callable[[Model], bool]:
-    """Return the test whether a model meets a constraint; an unknown figure does not."""
-    place = _FIGURES.get(constraint.metric)
-    if place is None:
-        return lambda _: False
-    (section, field), holds, limit = place, constraint.holds, constraint.limit
-
-    def test(model: Model) -> bool:
-        value = model.figure(section, field)
-        return value is not None and holds(value, limit)
-
-    return test
+def _fitting(models: Iterable[Model], constraint: Constraint) -> list[Model]:
+    """Return the models that meet a constraint; an unknown figure does not."""
+    figure_of, holds, limit = _figure_of(constraint.metric), constraint.holds, constraint.limit
+    return [
+        model for model in models if (value := figure_of(model)) is not None and holds(value, limit)
+    ]
 
 
-def _value(constraint: Constraint, model: Model) -> float | None:
-    place = _FIGURES.get(constraint.metric)
-    return None if place is None else model.figure(*place)
+def _figure_of(metric: str) -> Callable[[Model], float | None]:
+    """Return the function that reads the figure which a constraint on ``metric`` is about."""
+    place = _FIGURES.get(metric)
+    return (lambda _: None) if place is None else methodcaller("figure", *place)
 
 
 def _best_first(ranked: Ranked) -> tuple[bool, float, str]:
