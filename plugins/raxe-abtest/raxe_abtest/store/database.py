@@ -20,6 +20,15 @@ class Database(ABC):
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
+        self._connection: Any = None
+
+    @abstractmethod
+    def connect(self) -> Any:
+        """Return a new connection."""
+
+    @abstractmethod
+    def prepare(self, connection: Any) -> None:
+        """Make a new connection fit for use; the tables too, if need be."""
 
     @abstractmethod
     def execute(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
@@ -34,10 +43,6 @@ class Database(ABC):
         """Begin a transaction that writes; ``lock`` is the experiment's number, None for all."""
 
     @abstractmethod
-    def drop_connection(self) -> None:
-        """Close the connection; the next call makes a new one."""
-
-    @abstractmethod
     def is_failure(self, error: Exception) -> bool:
         """Tell whether an error is the database's (and not a mistake in this program)."""
 
@@ -48,6 +53,28 @@ class Database(ABC):
     def local_secret(self) -> bytes | None:
         """Return the secret when the database cannot be asked; None where it alone has it."""
         return None
+
+    def connected(self) -> Any:
+        """Return the connection, a new one if need be."""
+        if self._connection is None:
+            connection = self.connect()
+            try:
+                self.prepare(connection)
+            except BaseException:
+                connection.close()
+                raise
+            self._connection = connection
+        return self._connection
+
+    def drop_connection(self) -> None:
+        """Close the connection; the next call makes a new one."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            try:
+                connection.close()
+            except Exception as error:
+                if not self.is_failure(error):  # a broken database cannot even be closed well
+                    raise
 
     @contextmanager
     def transaction(self, lock: int | None = None) -> Iterator[None]:

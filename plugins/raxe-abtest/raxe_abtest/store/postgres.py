@@ -29,29 +29,22 @@ class PostgresStore(Store):
         super().__init__()
         self._address = address
         self.where = re.sub(r"//[^@/]*@", "//", address)  # no password in messages
-        self._connection: Any = None
 
     def execute(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Run one statement and return its rows."""
-        cursor = self._connected().execute(_translated(sql), values or None)
+        cursor = self.connected().execute(_translated(sql), values or None)
         return cursor.fetchall() if cursor.description is not None else []
 
     def execute_many(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
         """Run one statement for many rows, pipelined."""
         listed = list(rows)
         if listed:
-            self._connected().cursor().executemany(_translated(sql), listed)
+            self.connected().cursor().executemany(_translated(sql), listed)
 
     def begin(self, lock: int | None) -> None:
         """Begin a transaction; writers of one experiment take turns by an advisory lock."""
         self.execute("BEGIN")
         self.execute("SELECT pg_advisory_xact_lock(?, ?)", (_LOCK_SPACE, lock or 0))
-
-    def drop_connection(self) -> None:
-        """Close the connection; the next call makes a new one."""
-        if self._connection is not None:
-            connection, self._connection = self._connection, None
-            connection.close()
 
     def is_failure(self, error: Exception) -> bool:
         """Tell whether the server or the network is at fault."""
@@ -63,26 +56,24 @@ class PostgresStore(Store):
         """Return a new secret; the database keeps it for all hosts."""
         return secrets.token_bytes(32)
 
-    def _connected(self) -> Any:
-        if self._connection is None:
-            try:
-                import psycopg
-            except ImportError:
-                raise StoreError(
-                    "A postgresql:// store needs psycopg: pip install 'raxe-abtest[postgres]'"
-                ) from None
-            connection = psycopg.connect(self._address, autocommit=True, connect_timeout=5)
-            try:
-                if connection.execute("SELECT to_regclass('events')").fetchone() == (None,):
-                    self._make_tables(connection)
-            except BaseException:
-                connection.close()
-                raise
-            self._connection = connection
-        return self._connection
+    def connect(self) -> Any:
+        """Connect to the server.
 
-    @staticmethod
-    def _make_tables(connection: Any) -> None:
+        Raises:
+            StoreError: psycopg is not installed.
+        """
+        try:
+            import psycopg
+        except ImportError:
+            raise StoreError(
+                "A postgresql:// store needs psycopg: pip install 'raxe-abtest[postgres]'"
+            ) from None
+        return psycopg.connect(self._address, autocommit=True, connect_timeout=5)
+
+    def prepare(self, connection: Any) -> None:
+        """Make the tables if need be."""
+        if connection.execute("SELECT to_regclass('events')").fetchone() != (None,):
+            return
         with connection.transaction():
             connection.execute("SELECT pg_advisory_xact_lock(%s, %s)", (_LOCK_SPACE, 0))
             for statement in _TABLES:

@@ -29,28 +29,18 @@ class SqliteStore(Store):
         super().__init__()
         self._path = path
         self.where = str(path)
-        self._connection: sqlite3.Connection | None = None
 
     def execute(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Run one statement and return its rows."""
-        return self._connected().execute(sql, values).fetchall()
+        return list(self.connected().execute(sql, values))
 
     def execute_many(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
         """Run one statement for many rows."""
-        self._connected().executemany(sql, rows)
+        self.connected().executemany(sql, rows)
 
     def begin(self, lock: int | None) -> None:
         """Begin a transaction that holds the file's write lock."""
-        self._connected().execute("BEGIN IMMEDIATE")
-
-    def drop_connection(self) -> None:
-        """Close the connection; the next call makes a new one."""
-        if self._connection is not None:
-            connection, self._connection = self._connection, None
-            try:
-                connection.close()
-            except sqlite3.Error:
-                return  # a broken file cannot even be closed well
+        self.connected().execute("BEGIN IMMEDIATE")
 
     def is_failure(self, error: Exception) -> bool:
         """Tell whether the file or the disk is at fault."""
@@ -80,28 +70,22 @@ class SqliteStore(Store):
         except StoreError:
             return None
 
-    def _connected(self) -> sqlite3.Connection:
-        if self._connection is None:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            if not self._path.exists():
-                self._path.touch(mode=0o600)  # SQLite makes the files beside it alike
-            connection = sqlite3.connect(
-                self._path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
-            )
-            try:
-                connection.execute("PRAGMA journal_mode = WAL")
-                connection.execute("PRAGMA synchronous = FULL")
-                connection.execute("PRAGMA cache_size = -65536")
-                # Copying the log into the file less often writes a third less.
-                connection.execute("PRAGMA wal_autocheckpoint = 16384")
-                self._prepare(connection)
-            except BaseException:
-                connection.close()
-                raise
-            self._connection = connection
-        return self._connection
+    def connect(self) -> sqlite3.Connection:
+        """Open the file, which is made if need be."""
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        if not self._path.exists():
+            self._path.touch(mode=0o600)  # SQLite makes the files beside it alike
+        return sqlite3.connect(
+            self._path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
+        )
 
-    def _prepare(self, connection: sqlite3.Connection) -> None:
+    def prepare(self, connection: sqlite3.Connection) -> None:
+        """Choose how the file is written, and make the tables if need be."""
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA cache_size = -65536")
+        # Copying the log into the file less often writes a third less.
+        connection.execute("PRAGMA wal_autocheckpoint = 16384")
         version = connection.execute("PRAGMA user_version").fetchone()[0]
         if version > SCHEMA_VERSION:
             raise StoreError(f"{self._path} was written by a newer raxe-abtest. Update this one.")
