@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from raxe_core.evaluation import auc
+from raxe_core.evaluation.auc import Ranks, auc_differences, auc_distribution, exact_distributions
 from raxe_core.evaluation.bootstrap import (
-    Ranks,
-    auc_distribution,
     bca,
     binomial,
     count_acceleration,
@@ -21,6 +21,7 @@ from raxe_core.evaluation.bootstrap import (
     one_each,
     two_sided_p,
 )
+from raxe_core.evaluation.grouped import linear_distribution
 from raxe_core.evaluation.metrics import Confusion, recall_at_fpr, roc_auc
 from raxe_core.evaluation.statistics import (
     Interval,
@@ -224,7 +225,7 @@ def test_resampled_auc_is_the_auc_of_the_resample() -> None:
     generator = random.Random(9)
     labels = [i % 2 == 0 for i in range(80)]
     models = [[generator.randrange(30) + 6 * label for label in labels] for _ in range(2)]
-    found = auc_distribution([Ranks.of(labels, scores) for scores in models], resamples=20)
+    found = exact_distributions([Ranks.of(labels, scores) for scores in models], resamples=20)
     again = random.Random(20_061)
     threats = [i for i in range(80) if labels[i]]
     benign = [i for i in range(80) if not labels[i]]
@@ -233,6 +234,82 @@ def test_resampled_auc_is_the_auc_of_the_resample() -> None:
         for model, scores in enumerate(models):
             expected = roc_auc([labels[i] for i in drawn], [scores[i] for i in drawn])
             assert found[model][number] == exact(expected)
+
+
+def close(ends: Any, expected: Any) -> bool:
+    """Tell whether both ends are as close as two bootstraps of 2,000 resamples come."""
+    width = expected[1] - expected[0]
+    return all(abs(a - b) < 0.08 * width for a, b in zip(ends, expected, strict=True))
+
+
+def noisy_scores(seed: int, prompts: int, gap: float, levels: int) -> tuple[list[int], list[float]]:
+    generator = random.Random(seed)
+    labels = [int(i % 3 == 0) for i in range(prompts)]
+    return labels, [round(generator.gauss(gap * label, 1) * levels) / levels for label in labels]
+
+
+@pytest.mark.parametrize(("gap", "levels"), [(0.5, 10**9), (3.0, 10**9), (1.5, 2)])
+def test_the_interval_of_the_auc_of_many_prompts_is_that_of_scipy(gap: float, levels: int) -> None:
+    np = pytest.importorskip("numpy")
+    stats = pytest.importorskip("scipy.stats")
+    labels, scores = noisy_scores(1, auc.EXACT_UP_TO + 400, gap, levels)
+    threats, benign = (
+        np.array([s for y, s in zip(labels, scores, strict=True) if y == kind]) for kind in (1, 0)
+    )
+
+    def statistic(x: Any, y: Any, axis: int) -> Any:
+        n = x.shape[axis]
+        ranks = stats.rankdata(np.concatenate([x, y], axis=axis), axis=axis)
+        wins = ranks[..., :n].sum(axis=axis) - n * (n + 1) / 2
+        return wins / (n * y.shape[axis])
+
+    expected = stats.bootstrap(
+        (threats, benign), statistic, n_resamples=2_000, batch=200, method="BCa", rng=1
+    ).confidence_interval
+    ranks = Ranks.of(labels, scores)
+    assert close(bca(ranks.auc, auc_distribution(ranks), ranks.acceleration()), expected)
+
+
+def test_the_difference_of_many_prompts_is_that_of_resampled_prompts(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    labels, scores = noisy_scores(2, 1_800, 1.5, 10**9)
+    generator = random.Random(3)
+    others = [score + generator.gauss(0, 0.7) for score in scores]
+    models = [Ranks.of(labels, scores), Ranks.of(labels, others)]
+    ends = []
+    for limit in (auc.EXACT_UP_TO, 0):
+        monkeypatch.setattr(auc, "EXACT_UP_TO", limit)
+        (found,) = auc_differences(models)
+        assert found.estimate == models[1].auc - models[0].auc
+        ends.append(bca(*found))
+    assert ends[0] != ends[1]
+    assert close(ends[1], ends[0])
+
+
+def test_a_resampled_auc_of_many_prompts_is_never_beyond_1() -> None:
+    labels = [i % 2 for i in range(4_000)]
+    scores = [0.1 + 0.8 * label for label in labels]
+    scores[0] = scores[1] = 0.5
+    scores[2] = 0.6
+    distribution = auc_distribution(Ranks.of(labels, scores))
+    assert min(distribution) < max(distribution) == 1.0
+
+
+def test_equal_contributions_leave_nothing_to_resample() -> None:
+    assert set(linear_distribution(0.5, [[0.25] * 3_000, [0.75] * 3_000])) == {0.5}
+
+
+@pytest.mark.parametrize("outliers", [0, 2])
+def test_groups_keep_the_distribution_of_a_mean(outliers: int) -> None:
+    stats = pytest.importorskip("scipy.stats")
+    generator = random.Random(8)
+    data = [generator.expovariate(1) for _ in range(1_500)]
+    data[:outliers] = [400.0] * outliers
+    total, n = sum(data), len(data)
+    found = linear_distribution(total / n, [[(total - value) / (n - 1) for value in data]])
+    drawn = [sum(generator.choices(data, k=n)) / n for _ in found]
+    assert stats.ks_2samp(found, drawn).pvalue > 0.01
 
 
 @pytest.mark.parametrize("statistic", ["f1", "auc"])
@@ -251,7 +328,7 @@ def test_intervals_cover_the_truth_about_as_often_as_they_say(statistic: str) ->
             labels = [i % 2 == 0 for i in range(100)]
             scores = [generator.gauss(1.0 * label, 1) for label in labels]
             ranks = Ranks.of(labels, scores)
-            found = bca(ranks.auc, auc_distribution([ranks], 200)[0], ranks.acceleration())
+            found = bca(ranks.auc, exact_distributions([ranks], 200)[0], ranks.acceleration())
             truth = 0.7602499  # Phi(1 / sqrt 2)
         hits += found.low <= truth <= found.high
     assert 51 <= hits <= 60

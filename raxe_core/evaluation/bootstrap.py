@@ -1,7 +1,7 @@
-"""Bootstrap intervals in plain Python: quick, because they resample counts and ranks.
+"""Bootstrap intervals in plain Python: quick, because they resample counts.
 
 A statistic of a confusion table is resampled by drawing the table itself, a few binomial numbers a
-time. ROC AUC is resampled through ranks with running sums: a quarter of a microsecond a prompt.
+time.
 """
 
 from __future__ import annotations
@@ -10,23 +10,17 @@ import itertools
 import math
 import operator
 import random
-from array import array
 from bisect import bisect_left, bisect_right
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from statistics import NormalDist
 from typing import NamedTuple
 
-import attrs
-
-from raxe_core.evaluation.metrics import scores_of
 from raxe_core.evaluation.statistics import LEVEL, Interval
 
 __all__ = [
     "RESAMPLES",
     "LeftOut",
-    "Ranks",
-    "auc_distribution",
     "bca",
     "binomial",
     "block_quantiles",
@@ -41,7 +35,6 @@ __all__ = [
 RESAMPLES = 2_000
 MIN_RESAMPLES = 500
 MAX_DRAWS = 4_000_000
-DRAWN_AT_ONCE = 4_096
 SEED = 20_061
 _NORMAL = NormalDist()
 Statistic = Callable[[Sequence[int]], float]
@@ -124,109 +117,6 @@ def two_sided_p(differences: Sequence[float]) -> float:
     low = sum(value <= 0 for value in differences)
     high = sum(value >= 0 for value in differences)
     return min(1.0, 2 * (min(low, high) + 1) / (len(differences) + 1))
-
-
-@attrs.frozen
-class Ranks:
-    """One model's scores as ranks, four bytes each.
-
-    ``below`` and ``upto`` count for each threat the benign prompts that score lower, and lower or
-    equal; ``place`` counts for each benign prompt the benign ones that score lower. ``untied``
-    tells that no threat has the score of a benign prompt.
-    """
-
-    below: array[int]
-    upto: array[int]
-    place: array[int]
-    untied: bool
-
-    @classmethod
-    def of(cls, labels: Sequence[bool | int], scores: Sequence[float]) -> Ranks:
-        """Rank scores of prompts with these labels (true means threat)."""
-        ordered = scores_of(False, labels, scores)
-        below, upto, place = array("I"), array("I"), array("I")
-        for label, score in zip(labels, scores, strict=True):
-            if label:
-                below.append(bisect_left(ordered, score))
-                upto.append(bisect_right(ordered, score))
-            else:
-                place.append(bisect_left(ordered, score))
-        return cls(below, upto, place, untied=below == upto)
-
-    @property
-    def auc(self) -> float:
-        """The area under the ROC curve; both classes must be there."""
-        return (sum(self.below) + sum(self.upto)) / (2 * len(self.below) * len(self.place))
-
-    def left_out(self) -> list[array[float]]:
-        """Return the AUC without each threat, and without each benign prompt, in their order."""
-        threats, benign = len(self.below), len(self.place)
-        total = (sum(self.below) + sum(self.upto)) / 2
-        # A benign prompt is beaten by the threats whose ``below`` lies above its position, and
-        # half beaten by those it is tied with.
-        beaten = array("d", bytes(8 * (benign + 1)))
-        for low, high in zip(self.below, self.upto, strict=True):
-            beaten[0] += 1
-            beaten[low] -= 0.5
-            beaten[high] -= 0.5
-        losses = array("d", itertools.accumulate(beaten))
-        samples = []
-        if threats > 1:
-            pairs, wins = (threats - 1) * benign, zip(self.below, self.upto, strict=True)
-            samples.append(array("d", ((total - (a + b) / 2) / pairs for a, b in wins)))
-        if benign > 1:
-            pairs = threats * (benign - 1)
-            samples.append(array("d", ((total - losses[i]) / pairs for i in self.place)))
-        return samples
-
-    def acceleration(self) -> float:
-        """Return the acceleration of the AUC for :func:`bca`."""
-        return jackknife_acceleration(map(one_each, self.left_out()))
-
-
-def auc_distribution(models: Sequence[Ranks], resamples: int | None = None) -> list[list[float]]:
-    """Return each model's AUC over resamples of the same prompts, each class resampled by itself.
-
-    The prompts of resample ``i`` are the same for all models, so differences are paired. With many
-    prompts there are fewer resamples, down to 500 a model, so that the time stays in proportion;
-    with more models more, because p-values are adjusted for the number of pairs.
-    """
-    generator = random.Random(SEED)  # noqa: S311  # reproducible on purpose
-    threats, benign = len(models[0].below), len(models[0].place)
-    results: list[list[float]] = [[] for _ in models]
-    affordable = len(models) * max(MIN_RESAMPLES, MAX_DRAWS // (threats + benign))
-    for _ in range(resamples or min(RESAMPLES, affordable)):
-        for found, auc in zip(results, _resampled_aucs(models, generator), strict=True):
-            found.append(auc)
-    return results
-
-
-def _resampled_aucs(models: Sequence[Ranks], generator: random.Random) -> list[float]:
-    threats, benign = len(models[0].below), len(models[0].place)
-    drawn = [array("I", bytes(4 * (benign + 1))) for _ in models]
-    for chosen in _draws(generator, benign):
-        for model, counts in zip(models, drawn, strict=True):
-            for position in map(model.place.__getitem__, chosen):
-                counts[position + 1] += 1
-    below = [array("I", itertools.accumulate(counts)) for counts in drawn]
-    wins = [0] * len(models)
-    for chosen in _draws(generator, threats):
-        for number, (model, lower) in enumerate(zip(models, below, strict=True)):
-            won = sum(map(lower.__getitem__, map(model.below.__getitem__, chosen)))
-            wins[number] += won
-            # Where nothing is tied, both counts are the same.
-            if not model.untied:
-                won = sum(map(lower.__getitem__, map(model.upto.__getitem__, chosen)))
-            wins[number] += won
-    return [number / (2 * threats * benign) for number in wins]
-
-
-def _draws(generator: random.Random, number: int) -> Iterator[list[int]]:
-    """Yield as many numbers below ``number``, some thousands at a time."""
-    draw = generator.random
-    for start in range(0, number, DRAWN_AT_ONCE):
-        count = min(DRAWN_AT_ONCE, number - start)
-        yield [int(draw() * number) for _ in itertools.repeat(None, count)]
 
 
 def block_quantiles(values: Sequence[float], block: int, share: float) -> list[float]:

@@ -15,9 +15,8 @@ from typing import Any
 import attrs
 
 from raxe_core.detector import DetectionResult
+from raxe_core.evaluation.auc import Ranks, auc_distribution
 from raxe_core.evaluation.bootstrap import (
-    Ranks,
-    auc_distribution,
     bca,
     count_acceleration,
     count_distribution,
@@ -138,7 +137,7 @@ class Judgements:
         threats = sum(self.labels)
         if 0 < threats < len(self):
             ranks = Ranks.of(self.labels, self.scores)
-            drawn = auc_distribution([ranks])[0]
+            drawn = auc_distribution(ranks)
             smaller = min(threats, len(self) - threats)
             found["roc_auc"] = _bounded(ranks.auc, drawn, ranks.acceleration(), smaller)
         found["recall_at_1pct_fpr"] = recall_at_fpr_interval(self.labels, self.scores, MAX_FPR)

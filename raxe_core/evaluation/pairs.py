@@ -4,22 +4,17 @@ from __future__ import annotations
 
 import itertools
 import math
-import operator
-from array import array
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+from raxe_core.evaluation.auc import Ranks, auc_differences
 from raxe_core.evaluation.bootstrap import (
-    Ranks,
-    auc_distribution,
     bca,
     block_quantiles,
     count_acceleration,
     count_distribution,
     is_degenerate,
-    jackknife_acceleration,
-    one_each,
     two_sided_p,
 )
 from raxe_core.evaluation.judgements import Judgements, f1_of, precision_of
@@ -59,13 +54,12 @@ POWER_Z = 0.8416212335729143  # the normal quantile of 80 % power
 
 def pair_reports(models: Sequence[Judgements]) -> list[dict[str, Any]]:
     """Compare every two models; p-values are adjusted for the number of pairs, per metric."""
-    both = bool(models) and 0 < sum(models[0].labels) < len(models[0])
-    aucs = auc_distribution([Ranks.of(m.labels, m.scores) for m in models]) if both else None
+    pairs = list(itertools.combinations(models, 2))
+    aucs = _auc_differences(models) if pairs else iter(())
     reports = []
-    for i, j in itertools.combinations(range(len(models)), 2):
-        report = pair_report(models[i], models[j])
-        if aucs is not None:
-            report["roc_auc"] = auc_difference(models[i], models[j], (aucs[i], aucs[j]))
+    for first, second in pairs:
+        report = pair_report(first, second)
+        report["roc_auc"] = next(aucs, None)
         reports.append(report)
     for metric in TESTED:
         tested = [report[metric] for report in reports if report.get(metric) is not None]
@@ -170,26 +164,20 @@ def _confusion(cells: Mapping[tuple[int, int, int], int], which: int) -> list[in
     ]
 
 
-def auc_difference(
-    first: Judgements,
-    second: Judgements,
-    distributions: Sequence[Sequence[float]] | None = None,
-) -> dict[str, Any] | None:
+def auc_difference(first: Judgements, second: Judgements) -> dict[str, Any] | None:
     """Return the difference of ROC AUC by a paired bootstrap; None without both classes."""
-    if not 0 < sum(first.labels) < len(first):
-        return None
-    ranks = [Ranks.of(model.labels, model.scores) for model in (first, second)]
-    of_first, of_second = distributions or auc_distribution(ranks)
-    estimate = ranks[1].auc - ranks[0].auc
-    resampled = [b - a for a, b in zip(of_first, of_second, strict=True)]
-    samples = [
-        one_each(array("d", map(operator.sub, new, old)))
-        for old, new in zip(ranks[0].left_out(), ranks[1].left_out(), strict=True)
-    ]
-    ends = paired_difference(0, 0, len(first))
-    if not is_degenerate(resampled):
-        ends = bca(estimate, resampled, jackknife_acceleration(samples))
-    return {**_difference(estimate, ends), "p": two_sided_p(resampled)}
+    return next(_auc_differences([first, second]), None)
+
+
+def _auc_differences(models: Sequence[Judgements]) -> Iterator[dict[str, Any]]:
+    """Yield the difference of every two; none without both classes."""
+    if not 0 < sum(models[0].labels) < len(models[0]):
+        return
+    for found in auc_differences([Ranks.of(model.labels, model.scores) for model in models]):
+        ends = paired_difference(0, 0, len(models[0]))
+        if not is_degenerate(found.resampled):
+            ends = bca(found.estimate, found.resampled, found.acceleration)
+        yield {**_difference(found.estimate, ends), "p": two_sided_p(found.resampled)}
 
 
 def time_difference(
