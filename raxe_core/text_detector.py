@@ -213,8 +213,9 @@ class TextDetector:
             yield from (_Window(number, base, encoding) for encoding in encodings)
 
     def _encode(self, text: str) -> Encoding:
-        # Half a surrogate pair is no character; the model gets the replacement character.
-        text = text.encode("utf-8", "replace").decode("utf-8")
+        if not text.isascii():
+            # Half a surrogate pair is no character; the model gets the replacement character.
+            text = text.encode("utf-8", "replace").decode("utf-8")
         try:
             return self._tokenizer.encode(text)
         except KeyboardInterrupt:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["load"]
 
-INPUTS = ("input_ids", "attention_mask", "token_type_ids")
+_IDS = np.dtype(np.int64)
 
 
 def load(model: Model, options: RuntimeOptions) -> TextDetector:
@@ -57,7 +57,11 @@ class _Forward:
         self, model: Model, session: onnxruntime.InferenceSession, manifest: Manifest
     ) -> None:
         self._session = session
-        self._inputs = [node.name for node in session.get_inputs()]
+        inputs = {node.name for node in session.get_inputs()}
+        # The same for every window but for its length.
+        shape = (1, manifest.input.max_tokens)
+        constant = {"attention_mask": np.ones(shape, _IDS), "token_type_ids": np.zeros(shape, _IDS)}
+        self._constant = {name: row for name, row in constant.items() if name in inputs}
         outputs = manifest.outputs
         self._tensors = {
             name: head.tensor
@@ -66,8 +70,8 @@ class _Forward:
         }
         there = {node.name for node in session.get_outputs()}
         missing = sorted(set(self._tensors.values()) - there)
-        unknown = sorted(set(self._inputs) - set(INPUTS))
-        if missing or unknown or "input_ids" not in self._inputs:
+        unknown = sorted(inputs - {"input_ids", *constant})
+        if missing or unknown or "input_ids" not in inputs:
             raise ModelLoadError(
                 f"Model {model.model_id}: the graph does not fit the manifest: "
                 f"missing outputs {missing}, unknown inputs {unknown}. Pack it again."
@@ -82,14 +86,11 @@ class _Forward:
     def _run(
         self, ids: Sequence[int], heads: Sequence[str], tensors: list[str]
     ) -> dict[str, list[float]]:
-        row = np.array([ids], dtype=np.int64)
-        feed: dict[str, Any] = {"input_ids": row}
-        if "attention_mask" in self._inputs:
-            feed["attention_mask"] = np.ones_like(row)
-        if "token_type_ids" in self._inputs:
-            feed["token_type_ids"] = np.zeros_like(row)
+        feed = {"input_ids": np.array((ids,), _IDS)}
+        for name, row in self._constant.items():
+            feed[name] = row[:, : len(ids)]
         values = self._session.run(tensors, feed)
-        return {head: value[0].tolist() for head, value in zip(heads, values, strict=True)}
+        return {head: value.tolist()[0] for head, value in zip(heads, values, strict=True)}
 
 
 def _onnxruntime(model: Model) -> Any:
