@@ -5,7 +5,6 @@ A runtime plugin brings the forward pass; what is the same for every runtime sta
 
 from __future__ import annotations
 
-import itertools
 import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
@@ -83,7 +82,12 @@ class TextDetector:
 
     def analyze(self, text: str, l1_results: Any = None) -> DetectionResult:
         """Judge one text. The window with the highest score decides, and is the evidence."""
-        return self.analyze_batch((text,))[0]
+        started = time.perf_counter()
+        (best,) = self._decide((text,), self._heads)
+        result = self._result(text, best)
+        # The object is ours alone until it is returned.
+        object.__setattr__(result, "processing_time_ms", (time.perf_counter() - started) * 1e3)
+        return result
 
     def analyze_batch(self, texts: Sequence[str]) -> list[DetectionResult]:
         """Judge texts; ``processing_time_ms`` is each text's share of the whole time."""
@@ -92,7 +96,6 @@ class TextDetector:
         results = [self._result(text, best) for text, best in zip(texts, decided, strict=True)]
         share = (time.perf_counter() - started) * 1e3 / max(len(texts), 1)
         for result in results:
-            # The objects are ours alone until they are returned.
             object.__setattr__(result, "processing_time_ms", share)
         return results
 
@@ -105,10 +108,11 @@ class TextDetector:
         if self.manifest.outputs.embedding is None:
             raise RaxeError(f"Model {self.model_id} has no embedding output.")
         sums: list[list[float]] = [[] for _ in texts]
-        for window, values in self._run(texts, ("embedding",)):
-            vector, known = values["embedding"], sums[window.text]
-            known = known or [0.0] * len(vector)
-            sums[window.text] = [a + b for a, b in zip(known, vector, strict=True)]
+        for block in self._blocks(texts):
+            for window, values in zip(block, self._run(block, ("embedding",)), strict=True):
+                vector, known = values["embedding"], sums[window.text]
+                known = known or [0.0] * len(vector)
+                sums[window.text] = [a + b for a, b in zip(known, vector, strict=True)]
         return [_normalized(vector) for vector in sums]
 
     def explain(self, text: str) -> Explanation:
@@ -149,22 +153,28 @@ class TextDetector:
         """Return each text's window with the highest score; an empty text has a window too."""
         best: dict[int, _Best] = {}
         head = self.manifest.outputs.binary
-        for window, values in self._run(texts, heads):
-            score = threat_probability(head, values["binary"])
-            known = best.get(window.text)
-            if known is None or score > known.score:
-                best[window.text] = _Best(score, window, values)
+        for block in self._blocks(texts):
+            for window, values in zip(block, self._run(block, heads), strict=True):
+                score = threat_probability(head, values["binary"])
+                known = best.get(window.text)
+                if known is None or score > known.score:
+                    best[window.text] = _Best(score, window, values)
         return [best[number] for number in range(len(texts))]
 
-    def _run(
-        self, texts: Sequence[str], heads: Sequence[str]
-    ) -> Iterator[tuple[_Window, HeadValues]]:
-        """Run the model over every window of every text."""
-        windows = itertools.chain.from_iterable(
-            self._windows(number, text) for number, text in enumerate(texts)
-        )
-        while block := list(itertools.islice(windows, BLOCK_WINDOWS)):
-            yield from zip(block, self._values([w.encoding.ids for w in block], heads), strict=True)
+    def _run(self, block: Sequence[_Window], heads: Sequence[str]) -> Sequence[HeadValues]:
+        return self._values([window.encoding.ids for window in block], heads)
+
+    def _blocks(self, texts: Sequence[str]) -> Iterator[list[_Window]]:
+        """Yield the windows of all texts, so many at a time as memory holds."""
+        block: list[_Window] = []
+        for number, text in enumerate(texts):
+            for window in self._windows(number, text):
+                block.append(window)
+                if len(block) == BLOCK_WINDOWS:
+                    yield block
+                    block = []
+        if block:
+            yield block
 
     def _values(
         self, windows: Sequence[Sequence[int]], heads: Sequence[str]
@@ -177,7 +187,7 @@ class TextDetector:
         forward = self._opened()
         try:
             values = forward(windows, heads)
-            if len(values) != len(windows) or any(head not in v for v in values for head in heads):
+            if len(values) != len(windows) or not all(map(set(heads).issubset, values)):
                 raise ValueError("the values are not those of every window and head")
             return values
         except (RaxeError, KeyboardInterrupt):
@@ -210,7 +220,8 @@ class TextDetector:
                     f"A text of {len(text):,} characters has more than the {MAX_TOKENS:,} tokens "
                     "that are judged as one. Split it."
                 )
-            yield from (_Window(number, base, encoding) for encoding in encodings)
+            for window in encodings:
+                yield _Window(number, base, window)
 
     def _encode(self, text: str) -> Encoding:
         if not text.isascii():
@@ -233,16 +244,11 @@ class TextDetector:
 
 def _span(window: _Window, length: int) -> Span:
     """Return the characters that the window's tokens cover."""
-    inside = [
-        offsets
-        for offsets, special in zip(
-            window.encoding.offsets, window.encoding.special_tokens_mask, strict=True
-        )
-        if not special
-    ]
-    if not inside:
+    special, offsets = window.encoding.special_tokens_mask, window.encoding.offsets
+    if 0 not in special:
         return Span(0, length)
-    return Span(window.base + inside[0][0], window.base + inside[-1][1])
+    first, last = special.index(0), len(special) - 1 - special[::-1].index(0)
+    return Span(window.base + offsets[first][0], window.base + offsets[last][1])
 
 
 def _load_tokenizer(model_id: str, spec: InputSpec, data: bytes) -> Tokenizer:
