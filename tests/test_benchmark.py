@@ -175,6 +175,17 @@ def test_the_benchmark_reports_and_makes_a_profile(benchmarked: Any, dropped_in:
     jsonschema.Draft202012Validator(schema).validate(report)
 
 
+def test_the_json_is_all_there_is_on_standard_output(
+    dropped_in: Path, raxe: RunRaxe, tmp_path: Path
+) -> None:
+    path = tmp_path / "report.json"
+    options = ["--iterations", "10", "--tokens", "8", "--batches", "1", "--output", str(path)]
+    result = raxe("models", "benchmark", *options, "--format", "json")
+    assert result.exit_code == 0, result.stderr
+    assert json.loads(result.stdout)["models"] == json.loads(path.read_text())["models"]
+    assert f"saved to: {path}" in result.stderr
+
+
 def test_usage_errors_are_told(dropped_in: Path, raxe: RunRaxe) -> None:
     assert raxe("models", "benchmark", "nothing").exit_code == 2
     assert raxe("models", "benchmark", "--tokens", "x").exit_code == 2
@@ -183,7 +194,7 @@ def test_usage_errors_are_told(dropped_in: Path, raxe: RunRaxe) -> None:
 
 
 def test_the_self_check_reports_both_runs(dropped_in: Path, raxe: RunRaxe) -> None:
-    arguments = ["v9.0_tiny", "--self-check", "--iterations", "80", "--json"]
+    arguments = ["v9.0_tiny", "--self-check", "--iterations", "80", "--format", "json"]
     result = raxe("models", "benchmark", *arguments)
     report = json.loads(result.stdout)
     assert result.exit_code == (0 if report["passed"] else 1)

@@ -118,6 +118,20 @@ def test_floors_have_exit_codes(
         assert raxe("models", "test", *arguments).exit_code == 1
 
 
+@pytest.mark.parametrize(
+    "command", [("test",), ("compare", "v9.0_tiny"), ("benchmark", "--self-check")]
+)
+def test_an_invalid_model_is_no_broken_gate(
+    command: tuple[str, ...], dropped_in: Path, raxe: RunRaxe
+) -> None:
+    broken = dropped_in.with_name(dropped_in.name.replace("v9.0_tiny", "v9.1_broken"))
+    broken.write_bytes(b"no zip archive")
+    result = raxe("models", command[0], "v9.1_broken", *command[1:])
+    assert result.exit_code == 2
+    assert result.stderr.startswith("Error: ")
+    assert broken.name in result.stderr
+
+
 def test_standard_input_and_columns(dropped_in: Path, raxe: RunRaxe) -> None:
     data = b"body,verdict\nreveal password,1\nhello france,0\nno label,\n"
     columns = ["--column", "text=body", "--column", "label=verdict"]

@@ -14,6 +14,7 @@ from raxe_core.benchmark.measure import Plan
 from raxe_core.benchmark.profile import save_profile
 from raxe_core.benchmark.run import figures_of, run_benchmark
 from raxe_core.cli.dataset_options import report_options, show_progress, write_report
+from raxe_core.cli.gated import GatedCommand
 from raxe_core.cli.model_argument import MODEL
 from raxe_core.cli.output import echo_json, warn, warn_of_problems
 from raxe_core.config import load_config
@@ -32,7 +33,7 @@ def _numbers(_: click.Context, __: click.Parameter, value: str) -> tuple[int, ..
     return numbers
 
 
-@click.command()
+@click.command(cls=GatedCommand)
 @click.argument("model_ids", nargs=-1, type=MODEL, metavar="[MODEL]...")
 @click.option(
     "--iterations",
@@ -90,6 +91,8 @@ def benchmark(
       raxe models benchmark v1.0_onnx_int8 --iterations 200 --tokens 16,64 --batches 1
       raxe models benchmark v1.0_onnx_int8 --self-check --iterations 480
     """
+    reporter = "json" if as_json else reporter
+    human = reporter == "table"
     registry = ModelRegistry(load_config(config_path))
     names = list(model_ids) or [m.model_id for m in registry.usable_models() if _active(m)]
     names = list(dict.fromkeys(registry.get_model(name).model_id for name in names))
@@ -98,9 +101,9 @@ def benchmark(
     config = registry.config.path if registry.config.path.exists() else None
     plan = Plan(config=config, **options)
     if checking:
-        _self_check(names[0], plan, as_json)
-    render = registry.host.reporter("json" if as_json else reporter).render
-    if not as_json and reporter == "table":
+        _self_check(names[0], plan, reporter == "json")
+    render = registry.host.reporter(reporter).render
+    if human:
         what = "the models named" if model_ids else "all active models"
         click.echo(f"Benchmarking {what} ({plan.iterations} iterations each)", err=True)
     report = run_benchmark(names, plan, _progress)
@@ -109,7 +112,7 @@ def benchmark(
     if plan.threads == 1:  # as models run by default
         _save(registry, report)
     click.echo(render(report))
-    click.echo(f"\nBenchmark Report saved to: {safe_text(str(path), 500)}", err=as_json)
+    click.echo(f"\nBenchmark Report saved to: {safe_text(str(path), 500)}", err=not human)
     warn_of_problems(registry.host)
     if any(row["error"] for row in report["models"]):
         raise SystemExit(2)

@@ -19,6 +19,7 @@ from raxe_core.cli.dataset_options import (
     wants_details,
     write_report,
 )
+from raxe_core.cli.gated import GatedCommand
 from raxe_core.cli.model_argument import MODEL
 from raxe_core.cli.output import warn, warn_of_problems
 from raxe_core.comparing import RunOptions, distinct_models, run_comparison
@@ -39,7 +40,7 @@ from raxe_core.strict_json import parse_json
 MAX_REPORT_BYTES = 1 << 30
 
 
-@click.command()
+@click.command(cls=GatedCommand)
 @click.argument("model_ids", nargs=-1, required=True, type=MODEL, metavar="MODEL...")
 @prompt_options
 @click.option("--criteria", default="balanced", show_default=True, help="What best means.")

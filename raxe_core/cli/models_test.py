@@ -16,6 +16,7 @@ from raxe_core.cli.dataset_options import (
     stream_of,
     wants_details,
 )
+from raxe_core.cli.gated import GatedCommand
 from raxe_core.cli.model_argument import MODEL
 from raxe_core.cli.output import warn, warn_of_problems
 from raxe_core.config import load_config
@@ -27,7 +28,7 @@ from raxe_core.judging import teams
 from raxe_core.registry import ModelRegistry
 
 
-@click.command()
+@click.command(cls=GatedCommand)
 @click.argument("model_id", type=MODEL)
 @prompt_options
 @click.option(
