@@ -300,6 +300,12 @@ def test_equal_contributions_leave_nothing_to_resample() -> None:
     assert set(linear_distribution(0.5, [[0.25] * 3_000, [0.75] * 3_000])) == {0.5}
 
 
+def test_contributions_that_rounding_made_come_to_an_end() -> None:
+    nearly_equal = [1e9 + 1e-6 * (i % 11) for i in range(3_001)]
+    found = linear_distribution(0.5, [nearly_equal, [0.1] * 3_001])
+    assert found == pytest.approx([0.5] * len(found), abs=1e-3)
+
+
 @pytest.mark.parametrize("outliers", [0, 2])
 def test_groups_keep_the_distribution_of_a_mean(outliers: int) -> None:
     stats = pytest.importorskip("scipy.stats")

@@ -24,7 +24,6 @@ __all__ = ["linear_distribution"]
 
 HIDDEN = 0.001
 """The share of the variance that may lie within groups, where resamples do not see it."""
-MAX_GROUPS = 256
 
 
 class _Groups(NamedTuple):
@@ -40,7 +39,7 @@ class _Groups(NamedTuple):
 
     @classmethod
     def of(cls, contributions: Sequence[float]) -> _Groups:
-        """Group contributions whose mean is 0."""
+        """Group contributions whose mean is about 0."""
         ordered = sorted_floats(contributions)
         sums = array("d", itertools.accumulate(ordered, initial=0.0))
         squares = array("d", itertools.accumulate(map(operator.mul, ordered, ordered), initial=0.0))
@@ -53,14 +52,17 @@ class _Groups(NamedTuple):
             return totals[whole] + (position - whole) * ordered[whole] ** power
 
         def part(low: float, high: float) -> tuple[float, float, float, float]:
+            if ordered[int(low)] == ordered[math.ceil(high) - 1]:
+                return 0.0, low, high, ordered[int(low)]
             total = upto(sums, high, 1) - upto(sums, low, 1)
             mean = total / (high - low)
             return upto(squares, low, 2) - upto(squares, high, 2) + total * mean, low, high, mean
 
         n = len(ordered)
         parts = [(*part(0.0, n), 0)]
-        split, worth, within = [], [0.0], squares[-1]
-        while within > HIDDEN * squares[-1] and len(parts) < MAX_GROUPS:
+        split, worth, within = [], [parts[0][3] / n], -parts[0][0]
+        enough = HIDDEN * within
+        while within > enough:
             hidden, low, high, _, number = heapq.heappop(parts)
             within += hidden
             worth[number] = 0.0
