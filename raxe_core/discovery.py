@@ -11,14 +11,16 @@ field by field. Nothing here imports a runtime or opens weights.
 
 from __future__ import annotations
 
+import json
+import os
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from raxe_core.errors import BundleError, InvalidModelError, MetadataError
 from raxe_core.files import read_regular
-from raxe_core.index import FileState, Index, scan_folder
-from raxe_core.model import Model
+from raxe_core.index import Entry, FileState, Index, scan_folder
+from raxe_core.model import Model, StoredMetadata
 
 if TYPE_CHECKING:
     from raxe_core.bundle import Bundle
@@ -53,14 +55,15 @@ def discover_folder(folder: Path, source: str) -> list[Model]:
     except OSError as error:
         sidecars, absent = {}, []  # not the state of a sidecar that is known not to be there
         models.append(_unreadable(described_in, source, error))
+    inside = os.path.join(folder, "")  # noqa: PTH118  # a Path has no slash at its end
     with Index(folder) as index:
         for name, state in bundles.items():
             match = _FILE_NAME.fullmatch(name)
             if match is None:  # only the bundle tells which sidecar is its own: never indexed
                 models.append(model_from_file(folder / name, source))
                 continue
-            states = [state, sidecars.get(f"{match['model_id']}.json", absent)]
-            models.append(_indexed(folder / name, source, index, states))
+            states = [state, sidecars.get(f"{match[1]}.json", absent)]
+            models.append(_indexed(inside + name, source, index, states))
     described = {model.model_id for model in models}
     for name in sidecars:
         model_id = name.removesuffix(".json")
@@ -110,14 +113,16 @@ def open_bundle(model: Model) -> Bundle:
     return bundle
 
 
-def _indexed(path: Path, source: str, index: Index, states: list[FileState | None]) -> Model:
+def _indexed(path: str, source: str, index: Index, states: list[FileState | None]) -> Model:
     """Return the model from the index, or read its files and store what they say."""
-    found = index.get(path.name, states)
-    if found is None:
-        model = model_from_file(path, source)
-        found = {"metadata": model.metadata_json, "problem": model.problem}
-        index.put(path.name, states, found)
-    return Model(found["metadata"], source, path, found["problem"])
+    name = os.path.basename(path)  # noqa: PTH119  # a Path for each of a thousand takes its time
+    entry = index.get(name, states)
+    if entry is not None:
+        return Model(StoredMetadata(entry.summary, entry.text), source, path, entry.problem)
+    model = model_from_file(Path(path), source)
+    text = json.dumps(model.metadata_json).encode("ascii")
+    index.put(Entry(name, states, model.problem, model.summary, text))
+    return model
 
 
 def _sidecar_path(bundle: Path, model_id: str) -> Path:

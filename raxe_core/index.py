@@ -12,17 +12,31 @@ import json
 import os
 import zlib
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from raxe_core._version import __version__
 from raxe_core.errors import RaxeError
 from raxe_core.files import atomic_write, raxe_home, read_regular
 
-__all__ = ["FileState", "Index", "file_state", "scan_folder"]
+__all__ = ["Entry", "FileState", "Index", "file_state", "scan_folder"]
 
 FileState = list[int]
 
 MAX_INDEX_BYTES = 256 << 20
+
+
+class Entry(NamedTuple):
+    """What is stored of a bundle: the summary is parsed with the index, the text is left as it is.
+
+    Reading what a thousand models say of themselves takes longer than listing them, and a list
+    needs but a few fields of each.
+    """
+
+    name: str
+    files: list[FileState | None]
+    problem: str | None
+    summary: dict[str, Any]
+    text: bytes
 
 
 class Index:
@@ -30,15 +44,17 @@ class Index:
 
     def __init__(self, folder: Path) -> None:
         self._folder = str(folder.absolute())
-        self._known: dict[str, Any] = {}
-        self._seen: dict[str, Any] = {}
+        self._known: dict[str, Entry] = {}
+        self._seen: dict[str, Entry] = {}
         self._path: Path | None = None
         try:
-            name = f"models-{zlib.crc32(os.fsencode(self._folder)):08x}.json"
-            self._path = raxe_home() / "cache" / name
-            head, _, entries = read_regular(self._path, MAX_INDEX_BYTES).partition(b"\n")
-            if head == self._head(entries):
-                self._known = json.loads(entries)
+            number = zlib.crc32(os.fsencode(self._folder))
+            self._path = raxe_home() / "cache" / f"models-{number:08x}.json"
+            head, _, content = read_regular(self._path, MAX_INDEX_BYTES).partition(b"\n")
+            if head == self._head(content):
+                rows, *texts = content.split(b"\n")
+                for (name, *found), text in zip(json.loads(rows), texts, strict=True):
+                    self._known[name] = Entry(name, *found, text)
         except (OSError, ValueError, RaxeError):
             pass  # no index yet, a damaged one, or no home: the files are read
 
@@ -48,27 +64,28 @@ class Index:
     def __exit__(self, *_: object) -> None:
         if self._path is None or self._seen == self._known:
             return
-        entries = json.dumps(self._seen).encode("ascii")
+        entries = self._seen.values()
+        rows = json.dumps([entry[:-1] for entry in entries]).encode("ascii")
+        content = b"\n".join([rows, *(entry.text for entry in entries)])
         with contextlib.suppress(OSError):  # a read-only home: the files are read every time
-            atomic_write(self._path, self._head(entries) + b"\n" + entries)
+            atomic_write(self._path, self._head(content) + b"\n" + content)
 
-    def _head(self, entries: bytes) -> bytes:
-        """Return the first line, which tells whether the entries are whole and of use here."""
-        head = {"version": __version__, "folder": self._folder, "crc": zlib.crc32(entries)}
+    def _head(self, content: bytes) -> bytes:
+        """Return the first line, which tells whether the others are whole and of use here."""
+        head = {"version": __version__, "folder": self._folder, "crc": zlib.crc32(content)}
         return json.dumps(head).encode("ascii")
 
-    def get(self, name: str, states: list[FileState | None]) -> dict[str, Any] | None:
+    def get(self, name: str, files: list[FileState | None]) -> Entry | None:
         """Return what was stored for a bundle and its sidecar in these states, or None."""
         entry = self._known.get(name)
-        if entry is None or entry["files"] != states:
+        if entry is None or entry.files != files:
             return None
         self._seen[name] = entry
-        found: dict[str, Any] = entry["found"]
-        return found
+        return entry
 
-    def put(self, name: str, states: list[FileState | None], found: dict[str, Any]) -> None:
-        """Store what was found in a bundle and its sidecar in these states."""
-        self._seen[name] = {"files": states, "found": found}
+    def put(self, entry: Entry) -> None:
+        """Store what was found in a bundle and its sidecar."""
+        self._seen[entry.name] = entry
 
 
 def scan_folder(folder: Path, suffix: str) -> dict[str, FileState]:

@@ -6,43 +6,79 @@ import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from raxe_core.metadata import Accuracy, ModelMetadata, Performance, Requirements
 
-__all__ = ["Model", "RuntimeOptions"]
+__all__ = ["Model", "RuntimeOptions", "StoredMetadata"]
+
+
+TEXTS = ("model_id", "name", "version", "variant", "status")
+#: The figures that models are compared by; no two sections have one of the same name.
+FIGURES = {
+    "file_info": ("size_mb",),
+    "performance": (
+        "target_latency_ms",
+        "p50_latency_ms",
+        "p95_latency_ms",
+        "p99_latency_ms",
+        "throughput_per_sec",
+        "memory_mb",
+    ),
+    "accuracy": (
+        "binary_f1",
+        "family_f1",
+        "subfamily_f1",
+        "false_positive_rate",
+        "false_negative_rate",
+    ),
+}
+
+
+class StoredMetadata(NamedTuple):
+    """Metadata as an index stores it: the summary of :attr:`Model.summary`, and all as JSON."""
+
+    summary: dict[str, Any]
+    text: bytes
 
 
 class Model:
     """One entry of the registry.
 
-    ``bundle_path`` is its ``.raxe`` file (None for a plugin's model without one), ``source`` the
-    folder or distribution it comes from. A broken entry has a ``problem``, the reason in words; its
-    metadata is then no more than what the file name tells.
+    ``source`` is the folder or distribution it comes from. A broken entry has a ``problem``, the
+    reason in words; its metadata is then no more than what the file name tells.
 
-    ``metadata`` may be given as JSON types that are known to fit the schema. They are structured
-    when they are asked for: listing a thousand models needs a few fields of each.
+    ``metadata`` may be given as JSON types that are known to fit the schema, or as an index stores
+    them. They are structured, or even parsed, when they are asked for: listing a thousand models
+    needs a few fields of each.
     """
+
+    #: Figures of ``performance`` that this machine has measured; they win over claims.
+    measured: Mapping[str, float] = MappingProxyType({})
+    #: Whether an installed package brought the model, and not a drop-in folder.
+    from_package = False
+    #: The digest of the manifest that was validated or signed, where one was: the bundle opens
+    #: with no other, and what is read of it has the digests that stand there.
+    manifest_digest: str | None = None
 
     def __init__(
         self,
-        metadata: ModelMetadata | Mapping[str, Any],
+        metadata: ModelMetadata | Mapping[str, Any] | StoredMetadata,
         source: str,
-        bundle_path: Path | None = None,
+        bundle_path: Path | str | None = None,
         problem: str | None = None,
     ) -> None:
-        self._metadata = dict(metadata) if isinstance(metadata, Mapping) else metadata
+        self._metadata: ModelMetadata | dict[str, Any] | bytes
+        if isinstance(metadata, StoredMetadata):
+            self._summary, self._metadata = metadata
+        else:
+            self._metadata = dict(metadata) if isinstance(metadata, Mapping) else metadata
+            self._summary = _summary_of(self._metadata)
+        self._bundle_path = bundle_path
         self.source = source
-        self.bundle_path = bundle_path
         self.problem = problem
-        #: Figures of ``performance`` that this machine has measured; they win over claims.
-        self.measured: Mapping[str, float] = {}
-        #: Whether an installed package brought the model, and not a drop-in folder.
-        self.from_package = False
-        #: The digest of the manifest that was validated or signed, where one was: the bundle opens
-        #: with no other, and what is read of it has the digests that stand there.
-        self.manifest_digest: str | None = None
         #: The id, ``{version}_{variant}`` by convention: ``v1.0_onnx_int8``.
         self.model_id = self._text("model_id")
 
@@ -50,18 +86,37 @@ class Model:
         return f"Model({self.model_id!r}, source={self.source!r}, status={self.status!r})"
 
     @property
+    def bundle_path(self) -> Path | None:
+        """The ``.raxe`` file; None for a plugin's model without one."""
+        if isinstance(self._bundle_path, str):
+            self._bundle_path = Path(self._bundle_path)
+        return self._bundle_path
+
+    @property
+    def bundle_name(self) -> str | None:
+        """``bundle_path`` as text: a ``Path`` for each of a thousand models takes its time."""
+        return None if self._bundle_path is None else str(self._bundle_path)
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """What lists and selection read, as JSON types: texts and figures by the field's name."""
+        return self._summary
+
+    @property
     def metadata(self) -> ModelMetadata:
         """All that the model says of itself."""
-        if not isinstance(self._metadata, dict):
-            return self._metadata
-        from raxe_core.metadata import ModelMetadata, structure
+        if isinstance(self._metadata, bytes | dict):
+            from raxe_core.metadata import ModelMetadata, structure
 
-        self._metadata = structure(self._metadata, ModelMetadata, str(self.bundle_path))
+            where = str(self.bundle_path)
+            self._metadata = structure(self.metadata_json, ModelMetadata, where)
         return self._metadata
 
     @property
     def metadata_json(self) -> Mapping[str, Any]:
         """The metadata as JSON types."""
+        if isinstance(self._metadata, bytes):
+            self._metadata = json.loads(self._metadata)
         if isinstance(self._metadata, dict):
             return self._metadata
         from raxe_core.metadata import unstructure
@@ -96,9 +151,7 @@ class Model:
     @property
     def runtime(self) -> str:
         """What executes the weights: ``onnx``, ``torch``, a third party's."""
-        if isinstance(self._metadata, dict):
-            return str(self._metadata.get("requirements", {}).get("runtime", "onnx"))
-        return self._metadata.requirements.runtime
+        return str(self._summary["runtime"])
 
     @property
     def performance(self) -> Performance:
@@ -128,10 +181,7 @@ class Model:
         """
         if section == "performance" and field in self.measured:
             return self.measured[field]
-        if isinstance(self._metadata, dict):
-            value = self._metadata.get(section, {}).get(field)
-        else:
-            value = getattr(getattr(self._metadata, section), field)
+        value = self._summary.get(field) if field in FIGURES[section] else None
         return None if value is None else float(value)
 
     def check_listed(self) -> None:
@@ -154,14 +204,27 @@ class Model:
             json.dumps(self._metadata, allow_nan=False)
 
     def _text(self, field: str, default: str = "") -> str:
-        if isinstance(self._metadata, dict):
-            return str(self._metadata.get(field, default))
-        return str(getattr(self._metadata, field))
+        return str(self._summary.get(field, default))
 
     def _section(self, field: str, cls: Any) -> Any:
-        if isinstance(self._metadata, dict):
-            return cls(**self._metadata.get(field, {}))
+        if isinstance(self._metadata, bytes | dict):
+            return cls(**self.metadata_json.get(field, {}))
         return getattr(self._metadata, field)
+
+
+def _summary_of(metadata: ModelMetadata | dict[str, Any]) -> dict[str, Any]:
+    if not isinstance(metadata, dict):
+        import attrs
+
+        metadata = attrs.asdict(metadata)
+    summary = {field: metadata[field] for field in TEXTS if field in metadata}
+    summary["runtime"] = metadata.get("requirements", {}).get("runtime", "onnx")
+    for section, fields in FIGURES.items():
+        for field in fields:
+            value = metadata.get(section, {}).get(field)
+            if value is not None:
+                summary[field] = value
+    return summary
 
 
 class RuntimeOptions(NamedTuple):

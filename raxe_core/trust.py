@@ -10,6 +10,8 @@ from __future__ import annotations
 import contextlib
 import functools
 import json
+import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +60,19 @@ class Trust:
             except (UsageError, RuntimeError) as error:  # RuntimeError: no home folder for "~"
                 raise ConfigError(f"trust.keys.{name}: {error}") from None
         return keys
+
+    def known_signatures(self, models: Sequence[Model]) -> list[Signature]:
+        """Return the :meth:`known_signature` of each; a folder is looked through but once."""
+        signed_in = functools.cache(_signed_in)
+        found = []
+        for model in models:
+            unsigned = False
+            if model.bundle_name is not None and not model.from_package:
+                folder, name = os.path.split(model.bundle_name)
+                signed = signed_in(folder)
+                unsigned = signed is not None and name not in signed
+            found.append(Signature("unsigned") if unsigned else self.known_signature(model))
+        return found
 
     def known_signature(self, model: Model) -> Signature:
         """Return what is known without reading the bundle, ``unchecked`` if nothing is."""
@@ -176,6 +191,15 @@ def _signature(found: Any) -> Signature:
     if not all(isinstance(value, str | None) for value in signature):
         raise TypeError
     return signature
+
+
+def _signed_in(folder: str) -> set[str] | None:
+    """Return the names in a folder that have a signature beside them; None if it cannot be read."""
+    try:
+        with os.scandir(folder) as entries:
+            return {e.name.removesuffix(".sig") for e in entries if e.name.endswith(".sig")}
+    except OSError:
+        return None
 
 
 def _states(bundle: Path) -> list[FileState]:

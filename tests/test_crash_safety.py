@@ -129,9 +129,10 @@ def test_killed_discovery(kill: Kill, home: Path) -> None:
     write_bundle(home / "models")
     for _ in kill(crash_writers.write_index):
         (index,) = (home / "cache").glob("*.json")
-        head, entries = index.read_bytes().split(b"\n")
+        head, rows, text = index.read_bytes().split(b"\n")
         assert parse_json(head).keys() == {"version", "folder", "crc"}
-        assert len(parse_json(entries)) == 1
+        assert len(parse_json(rows)) == 1
+        assert parse_json(text)["model_id"] == "v9.0_tiny"
         assert [m.problem for m in discover_folder(home / "models", "test")] == [None]
     left = leftovers(home / "cache")
     os.utime(home / "models" / "raxe_model_l2_v9.0_tiny.raxe", (1, 1))

@@ -7,12 +7,15 @@ import os
 import shutil
 from pathlib import Path
 
+import attrs
 import pytest
 from tiny_model import write_bundle
 
 from raxe_core import Model, ModelRegistry
 from raxe_core.discovery import discover_folder, model_from_file, open_bundle
 from raxe_core.errors import BundleError
+from raxe_core.metadata import Accuracy, FileInfo, Performance
+from raxe_core.model import FIGURES
 
 
 def ids(models: list[Model]) -> list[str]:
@@ -93,10 +96,38 @@ def test_damaged_index_is_made_anew(home: Path, tiny_bundle: Path, damage: bytes
     (index,) = (home / "cache").iterdir()
     sound = index.read_bytes()
     if damage == b"flipped":
-        damage = sound.replace(b'"found"', b'"fount"')
+        damage = sound.replace(b'"Tiny tiny"', b'"Tiny t1ny"')
+        assert damage != sound
     index.write_bytes(damage)
     assert ids(discover_folder(home / "models", "x")) == ["v9.0_tiny"]
     assert index.read_bytes() == sound
+
+
+def test_index_gives_all_that_the_files_gave(home: Path) -> None:
+    write_bundle(home / "models")
+    (home / "models" / "raxe_model_l2_v1.0_broken.raxe").write_bytes(b"none")
+    fields = {"performance": {"p95_latency_ms": 2.5}, "accuracy": {"binary_f1": 0.5}}
+    write_sidecar(home / "models", "v9.0_tiny", description="Long.", status="deprecated", **fields)
+    read, indexed = (discover_folder(home / "models", "x") for _ in range(2))
+    for first, second in zip(read, indexed, strict=True):
+        assert first.bundle_path == second.bundle_path
+        assert first.problem == second.problem
+        assert first.summary == second.summary
+        assert first.metadata == second.metadata
+        assert first.metadata_json == second.metadata_json
+    tiny = indexed[1]
+    assert (tiny.status, tiny.runtime, tiny.metadata.description) == ("deprecated", "onnx", "Long.")
+    assert tiny.figure("performance", "p95_latency_ms") == tiny.performance.p95_latency_ms == 2.5
+    assert tiny.figure("accuracy", "p95_latency_ms") is None
+
+
+def test_figures_are_the_numbers_of_the_metadata() -> None:
+    classes = {"file_info": FileInfo, "performance": Performance, "accuracy": Accuracy}
+    for section, cls in classes.items():
+        numbers = {field.name for field in attrs.fields(cls) if "float" in str(field.type)}
+        assert numbers == set(FIGURES[section])
+    names = [name for section in FIGURES.values() for name in section]
+    assert len(set(names)) == len(names)
 
 
 def test_home_that_cannot_be_written_changes_nothing(

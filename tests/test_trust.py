@@ -77,6 +77,17 @@ def known_signature_of(model_id: str = "v9.0_tiny") -> Signature:
     return registry.trust.known_signature(registry.get_model(model_id))
 
 
+def test_signatures_of_many_are_those_of_each(signed: Path, tmp_path: Path) -> None:
+    write_bundle(signed.parent, "v9.1_tiny")
+    signature_of()
+    registry = ModelRegistry()
+    models = [*registry.list_models(), Model({"model_id": "v1.0_x"}, "a plugin")]
+    models += [Model({"model_id": "v1.0_y"}, "a plugin", tmp_path / "no folder" / "y.raxe")]
+    found = registry.trust.known_signatures(models)
+    assert found == [registry.trust.known_signature(model) for model in models]
+    assert [signature.status for signature in found] == ["verified", *["unsigned"] * 3]
+
+
 def refusal() -> str:
     """Return why ``v9.0_tiny`` is not loaded, after a check that it is not selected either."""
     registry = ModelRegistry()

@@ -41,7 +41,7 @@ def list_models(config_path: Path | None, as_json: bool) -> None:
     """
     registry = ModelRegistry(load_config(config_path))
     models = registry.list_models()
-    signatures = [registry.trust.known_signature(model) for model in models]
+    signatures = registry.trust.known_signatures(models)
     if as_json:
         echo_json([_as_dict(*pair) for pair in zip(models, signatures, strict=True)])
     elif models:
