@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["bundle_filename", "discover_folder", "model_from_file", "open_bundle"]
 
+MAX_METADATA_BYTES = 64 << 10
 _FILE_NAME = re.compile(r"raxe_model_l2_(?P<model_id>[A-Za-z0-9][A-Za-z0-9._-]{0,63})\.raxe")
 
 
@@ -132,35 +133,52 @@ def _sidecar_path(bundle: Path, model_id: str) -> Path:
 def _read_metadata(path: Path, model_id: str | None) -> dict[str, Any]:
     """Return the checked metadata of a bundle with its sidecar laid over it, as JSON types."""
     from raxe_core.bundle import Bundle
-    from raxe_core.metadata import MAX_METADATA_BYTES, ModelMetadata, structure
-    from raxe_core.strict_json import parse_json
 
     with Bundle(path) as bundle:
         # A file cannot know its own name and checksum; only a sidecar can.
         embedded = {k: v for k, v in bundle.metadata_json.items() if k != "file_info"}
     where = f"{path}:manifest.json"
-    model_id = model_id or structure(embedded, ModelMetadata, where).model_id
+    if model_id is None:
+        model_id = str(_checked(embedded, where)["model_id"])
     sidecar = _sidecar_path(path, model_id)
-    merged = {**embedded, "model_id": model_id}
-    try:
-        value = parse_json(read_regular(sidecar, MAX_METADATA_BYTES))
-    except (FileNotFoundError, NotADirectoryError):
-        structure(merged, ModelMetadata, where)
-        return merged
-    except OSError as error:
-        raise MetadataError(f"{sidecar}: cannot be read: {error.strerror or error}.") from None
-    except ValueError as error:
-        raise MetadataError(f"{sidecar}: {error}. Mend the file, or remove it.") from None
-    if not isinstance(value, dict):
-        raise MetadataError(f"{sidecar}: $: expected an object. Mend the file, or remove it.")
-    merged = _overlay(embedded, value)
+    described = _read_sidecar(sidecar)
+    if described is None:
+        return _checked({**embedded, "model_id": model_id}, where)
+    merged = _overlay(embedded, described)
     if merged.get("model_id") != model_id:
         raise MetadataError(
             f"{sidecar}: $.model_id: is {merged.get('model_id')!r}, the file names say "
             f"{model_id!r}. Mend the one that is wrong."
         )
-    structure(merged, ModelMetadata, str(sidecar))
-    return merged
+    return _checked(merged, str(sidecar))
+
+
+def _read_sidecar(path: Path) -> dict[str, Any] | None:
+    """Return what a sidecar holds, or None where there is none."""
+    from raxe_core.strict_json import parse_json
+
+    try:
+        value = parse_json(read_regular(path, MAX_METADATA_BYTES))
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise MetadataError(f"{path}: cannot be read: {error.strerror or error}.") from None
+    except ValueError as error:
+        raise MetadataError(f"{path}: {error}. Mend the file, or remove it.") from None
+    if not isinstance(value, dict):
+        raise MetadataError(f"{path}: $: expected an object. Mend the file, or remove it.")
+    return value
+
+
+def _checked(metadata: dict[str, Any], where: str) -> dict[str, Any]:
+    """Return the metadata if it fits its schema; the converter says what is wrong with it."""
+    from raxe_core.metadata_schema import fits_schema
+
+    if not fits_schema(metadata):
+        from raxe_core.metadata import ModelMetadata, structure
+
+        structure(metadata, ModelMetadata, where)
+    return metadata
 
 
 def _overlay(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:

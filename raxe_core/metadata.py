@@ -16,7 +16,6 @@ from raxe_core.errors import MetadataError, did_you_mean
 
 __all__ = [
     "FAMILIES",
-    "MAX_METADATA_BYTES",
     "STATUSES",
     "Accuracy",
     "Capabilities",
@@ -34,7 +33,6 @@ STATUSES = ("active", "experimental", "deprecated")
 
 _MODEL_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _CHECKSUM = re.compile(r"sha256:[0-9a-f]{64}")
-MAX_METADATA_BYTES = 64 << 10
 _MAX_TEXT = 4_000
 _T = TypeVar("_T")
 

@@ -22,6 +22,7 @@ from referencing import Registry, Resource
 from raxe_core.errors import MetadataError
 from raxe_core.manifest import Manifest, structure_manifest
 from raxe_core.metadata import ModelMetadata, structure
+from raxe_core.metadata_schema import fits_schema
 
 Path = tuple[str | int, ...]
 
@@ -88,6 +89,14 @@ def schema_accepts(value: Any, schema: Any) -> bool:
 
 
 def converter_accepts(value: Any, schema: Any) -> bool:
+    """What the converter says; the test that discovery goes by must say the same."""
+    accepted = structures(value, schema)
+    if schema is METADATA_SCHEMA:
+        assert fits_schema(value) == accepted
+    return accepted
+
+
+def structures(value: Any, schema: Any) -> bool:
     try:
         if schema is METADATA_SCHEMA:
             structure(value, ModelMetadata, "test")
