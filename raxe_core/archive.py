@@ -10,11 +10,10 @@ import os
 import re
 import stat
 import struct
-import zipfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
+from typing import IO, NamedTuple
 
 from raxe_core.files import digest_of, open_regular
 
@@ -29,25 +28,38 @@ MAX_MEMBERS = 64
 MAX_RATIO = 200
 MAX_INFLATED_BYTES = 512 << 20
 MAX_DIRECTORY_BYTES = 64 << 10
+MAX_VERSION = 63
 CHUNK_BYTES = 1 << 20
-_END_RECORD_BYTES = 22
+STORED, DEFLATED = 0, 8
 
-# What zipfile raises on broken archives; it wraps only some of it in BadZipFile.
-_ZIP_ERRORS = (
-    zipfile.BadZipFile,
-    zlib.error,
-    struct.error,
-    EOFError,
-    NotImplementedError,
-    OSError,
-    OverflowError,
-    RuntimeError,
-    ValueError,
-)
+# Of each record: what is read of it, in the order of the format (APPNOTE.TXT 4.3).
+_END_RECORD = struct.Struct("<4s4HIIH")
+_ENTRY = struct.Struct("<4s2xBx2H4x3I3H4x2I")
+_LOCAL_HEADER = struct.Struct("<4s22x2H")
+
+_ERRORS = (OSError, ValueError, struct.error, zlib.error)
 
 
 class ArchiveError(Exception):
     """The archive cannot be read, or breaks a rule; the message is the reason alone."""
+
+
+class _Member(NamedTuple):
+    """One entry of the directory; ``header`` is where its own header starts."""
+
+    name: str
+    version: int
+    flags: int
+    method: int
+    crc: int
+    packed_size: int
+    size: int
+    mode: int
+    header: int
+
+    @property
+    def is_folder(self) -> bool:
+        return self.name.endswith("/")
 
 
 class Archive:
@@ -61,20 +73,22 @@ class Archive:
 
     def __init__(self, path: Path) -> None:
         try:
-            self._file: IO[bytes] = os.fdopen(open_regular(path, MAX_BYTES), "rb")
+            self._file: IO[bytes] = os.fdopen(open_regular(path, MAX_BYTES), "rb", 8 << 10)
         except OSError as error:
             raise ArchiveError(f"cannot be read: {error.strerror or error}") from None
         try:
-            self._check_ends()
-            self._zip = zipfile.ZipFile(self._file)
-            self.sizes = self._checked_directory()
-        except _ZIP_ERRORS as error:
+            offset, length = self._check_ends()
+            members = _members(self._read(offset, length))
+            _check_sums(members)
+            self._starts = self._find_starts(members, offset)
+        except _ERRORS as error:
             self._file.close()
             raise ArchiveError(f"not a readable archive: {error}") from None
+        self._members = {member.name: member for member in members if not member.is_folder}
+        self.sizes = {name: member.size for name, member in self._members.items()}
 
     def close(self) -> None:
         """Close the file."""
-        self._zip.close()
         self._file.close()
 
     def chunks(self, name: str, length: int = CHUNK_BYTES) -> Iterator[bytes]:
@@ -83,93 +97,145 @@ class Archive:
         Raises:
             ArchiveError: damaged, or more or fewer bytes than declared.
         """
-        left = self.sizes[name]
+        member = self._members[name]
+        left, crc = member.size, 0
         try:
-            with self._zip.open(name) as member:
-                while chunk := member.read(length):
-                    left -= len(chunk)
-                    if left < 0:
-                        break
-                    yield chunk
-        except _ZIP_ERRORS as error:
+            for chunk in self._unpacked(member, length):
+                left -= len(chunk)
+                if left < 0:
+                    break
+                crc = zlib.crc32(chunk, crc)
+                yield chunk
+        except _ERRORS as error:
             raise ArchiveError(f"member {name!r} cannot be read: {error}") from None
         if left:
             raise ArchiveError(f"member {name!r} does not have its declared size")
+        if crc != member.crc:
+            raise ArchiveError(f"member {name!r} cannot be read: its CRC-32 is another")
 
     def digest(self) -> str:
         """Return ``sha256:`` and the hex digest of the whole file."""
         return digest_of(self._file)
 
-    def _checked_directory(self) -> dict[str, int]:
-        infos = self._zip.infolist()
-        if not 1 <= len(infos) <= MAX_MEMBERS:
-            raise ValueError(f"{len(infos)} members, allowed are 1 to {MAX_MEMBERS}")
-        if sum(info.file_size for info in infos) > MAX_BYTES:
-            raise ValueError(f"unpacks to more than {MAX_BYTES:,} bytes")
-        if sum(info.file_size for info in infos if info.compress_type) > MAX_INFLATED_BYTES:
-            raise ValueError(f"deflated members unpack to more than {MAX_INFLATED_BYTES:,} bytes")
-        names: set[str] = set()
-        for info in infos:
-            _check_entry(info)
-            folded = info.filename.casefold()
-            if folded in names:
-                raise ValueError(f"member {info.filename!r} stands twice")
-            names.add(folded)
-        self._check_no_gap(infos)
-        return {info.filename: info.file_size for info in infos if not info.is_dir()}
+    def _read(self, offset: int, length: int) -> bytes:
+        self._file.seek(offset)
+        data = self._file.read(length)
+        if len(data) != length:
+            raise ValueError("the file ends too early")
+        return data
 
-    def _check_ends(self) -> None:
-        """The first member starts the file, and one end record of a short directory ends it.
+    def _unpacked(self, member: _Member, length: int) -> Iterator[bytes]:
+        inflate = zlib.decompressobj(-zlib.MAX_WBITS)
+        start = self._starts[member.name]
+        end = start + member.packed_size
+        for offset in range(start, end, length):
+            data = self._read(offset, min(length, end - offset))
+            if member.method == STORED:
+                yield data
+                continue
+            while chunk := inflate.decompress(data, length):
+                yield chunk
+                data = inflate.unconsumed_tail
 
-        This comes before zipfile, which would read a directory of any length.
+    def _check_ends(self) -> tuple[int, int]:
+        """Return offset and length of the directory.
+
+        The first member starts the file, and one end record of a short directory ends it.
         """
         starts = self._file.read(4) == b"PK\x03\x04"
-        size = self._file.seek(0, os.SEEK_END)
-        self._file.seek(max(0, size - _END_RECORD_BYTES))
-        record = self._file.read()
-        if len(record) != _END_RECORD_BYTES or record[:4] != b"PK\x05\x06":
+        size = os.fstat(self._file.fileno()).st_size
+        record = self._read(max(0, size - _END_RECORD.size), min(size, _END_RECORD.size))
+        if len(record) != _END_RECORD.size or record[:4] != b"PK\x05\x06":
             raise ValueError("no archive, or bytes before or behind it")
-        *disks, here, members, length, self._directory, _ = struct.unpack("<4x4HIIH", record)
+        _, *disks, here, members, length, offset, _ = _END_RECORD.unpack(record)
         if any(disks) or here != members:
             raise ValueError("a part of an archive on several disks")
         if not 1 <= members <= MAX_MEMBERS:
             raise ValueError(f"{members} members, allowed are 1 to {MAX_MEMBERS}")
         if length > MAX_DIRECTORY_BYTES:
             raise ValueError(f"a directory of {length:,} bytes is too long")
-        if not starts or self._directory + length + _END_RECORD_BYTES != size:
+        if not starts or offset + length + _END_RECORD.size != size:
             raise ValueError("bytes before or behind the archive, or a damaged end record")
+        return offset, length
 
-    def _check_no_gap(self, infos: list[zipfile.ZipInfo]) -> None:
-        """Refuse entries that share bytes (Python before 3.12.2 does not), and bytes of none."""
+    def _find_starts(self, members: list[_Member], directory: int) -> dict[str, int]:
+        """Return where the bytes of each member start, behind its own header.
+
+        Entries that share bytes are refused, and so are bytes of no entry.
+        """
+        starts = {}
         expected = {0}
-        for info in sorted(infos, key=lambda info: info.header_offset):
-            if info.header_offset not in expected:
-                raise ValueError(f"member {info.filename!r} overlaps another, or leaves a gap")
-            self._file.seek(info.header_offset)
-            name, extra = struct.unpack("<26xHH", self._file.read(30))
-            end = info.header_offset + 30 + name + extra + info.compress_size
+        for member in sorted(members, key=lambda member: member.header):
+            if member.header not in expected:
+                raise ValueError(f"member {member.name!r} overlaps another, or leaves a gap")
+            behind = member.header + _LOCAL_HEADER.size
+            mark, name, extra = _LOCAL_HEADER.unpack(self._read(member.header, _LOCAL_HEADER.size))
+            if mark != b"PK\x03\x04" or self._read(behind, name) != member.name.encode("ascii"):
+                raise ValueError(f"member {member.name!r} has a header of another name")
+            starts[member.name] = behind + name + extra
+            end = starts[member.name] + member.packed_size
             # Behind a member that was written as a stream stand its sizes, with a mark or without.
-            expected = {end + 12, end + 16} if info.flag_bits & 8 else {end}
-        if self._directory not in expected or self._zip.start_dir != self._directory:
+            expected = {end + 12, end + 16} if member.flags & 8 else {end}
+        if directory not in expected:
             raise ValueError("members overlap the directory, or leave a gap")
+        return starts
 
 
-def _check_entry(info: zipfile.ZipInfo) -> None:
+def _members(directory: bytes) -> list[_Member]:
+    """Return the entries of the directory, each a plain file or folder."""
+    members = []
+    at = 0
+    while at < len(directory):
+        mark, *fields, name, extra, comment, mode, header = _ENTRY.unpack_from(directory, at)
+        if mark != b"PK\x01\x02":
+            raise ValueError("a damaged directory")
+        at += _ENTRY.size
+        text = directory[at : at + name].decode("latin-1")
+        members.append(_Member._make([text, *fields, mode >> 16, header]))
+        at += name + extra + comment
+    if at != len(directory):
+        raise ValueError("a damaged directory")
+    if not 1 <= len(members) <= MAX_MEMBERS:
+        raise ValueError(f"{len(members)} members, allowed are 1 to {MAX_MEMBERS}")
+    for member in members:
+        _check_member(member)
+    return members
+
+
+def _check_sums(members: list[_Member]) -> None:
+    """Refuse what unpacks to too much, and two members of one name but for case."""
+    total = inflated = 0
+    names: set[str] = set()
+    for member in members:
+        total += member.size
+        inflated += member.size if member.method else 0
+        folded = member.name.casefold()
+        if folded in names:
+            raise ValueError(f"member {member.name!r} stands twice")
+        names.add(folded)
+    if total > MAX_BYTES:
+        raise ValueError(f"unpacks to more than {MAX_BYTES:,} bytes")
+    if inflated > MAX_INFLATED_BYTES:
+        raise ValueError(f"deflated members unpack to more than {MAX_INFLATED_BYTES:,} bytes")
+
+
+def _check_member(member: _Member) -> None:
     """Refuse an entry that is anything but a plain file or a folder."""
-    name = info.filename
-    if info.orig_filename != name or not MEMBER_NAME.fullmatch(name.removesuffix("/")):
-        raise ValueError(f"member name {info.orig_filename[:80]!r} is not a plain name")
-    if info.is_dir():
-        if info.file_size:
+    name = member.name
+    if not MEMBER_NAME.fullmatch(name.removesuffix("/")):
+        raise ValueError(f"member name {name[:80]!r} is not a plain name")
+    if member.is_folder:
+        if member.size:
             raise ValueError(f"folder {name!r} has content")
     elif not name.endswith(ALLOWED_SUFFIXES):
         raise ValueError(f"member {name!r} is of a kind that bundles may not hold")
-    mode = info.external_attr >> 16
-    if stat.S_IFMT(mode) not in (0, stat.S_IFDIR if info.is_dir() else stat.S_IFREG):
+    if stat.S_IFMT(member.mode) not in (0, stat.S_IFDIR if member.is_folder else stat.S_IFREG):
         raise ValueError(f"member {name!r} is not a regular file")
-    if info.flag_bits & ~0x80E:  # deflate options, data descriptor, UTF-8 name
+    if member.version > MAX_VERSION:
+        raise ValueError(f"member {name!r} is of a later version of the format")
+    if member.flags & ~0x80E:  # deflate options, data descriptor, UTF-8 name
         raise ValueError(f"member {name!r} is encrypted or uses an unknown feature")
-    if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+    if member.method not in (STORED, DEFLATED):
         raise ValueError(f"member {name!r} is compressed by an unknown method")
-    if info.file_size > MAX_RATIO * max(info.compress_size, 1):
+    if member.size > MAX_RATIO * max(member.packed_size, 1):
         raise ValueError(f"member {name!r} unpacks to more than {MAX_RATIO} times its size")

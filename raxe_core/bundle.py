@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import functools
-import io
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
@@ -219,6 +217,9 @@ def pack(folder: Path) -> tuple[Manifest, bytes]:
 
 
 def _zip_bytes(files: dict[str, bytes]) -> bytes:
+    import io
+    import zipfile  # not at the top: it imports what listing models has no use for
+
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
         for name, data in files.items():

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import os
+import tempfile
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hostile.archives import HOSTILE, compressed
+from hostile.archives import HOSTILE, compressed, deflated, streamed
 from hostile.case import archive
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from raxe_core.archive import Archive, ArchiveError
+
+Pack = Callable[..., bytes]
 
 
 def read_all(path: Path) -> dict[str, bytes]:
@@ -46,6 +52,42 @@ def test_plain_archive_is_read(tmp_path: Path, data: bytes, content: dict[str, b
     path = tmp_path / "a.raxe"
     path.write_bytes(data)
     assert read_all(path) == content
+
+
+CONTENT = st.binary(max_size=300) | st.integers(1, 900).map(lambda size: b"abc" * size)
+MEMBERS = st.dictionaries(st.sampled_from(["a.json", "b/c.txt", "d.md"]), CONTENT, min_size=1)
+
+
+@given(MEMBERS, st.sampled_from([archive, deflated, streamed]), st.integers(1, 400))
+def test_every_piece_is_that_of_the_member(
+    members: dict[str, bytes], pack: Pack, length: int
+) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "a.raxe")
+        path.write_bytes(pack(*members.items()))
+        opened = Archive(path)
+        for name, content in members.items():
+            pieces = list(opened.chunks(name, length))
+            assert b"".join(pieces) == content
+            assert all(len(piece) <= length for piece in pieces)
+        opened.close()
+
+
+@settings(max_examples=300)
+@given(st.data(), st.sampled_from([archive, deflated, streamed]))
+def test_what_is_read_is_what_zipfile_reads(draw: st.DataObject, pack: Pack) -> None:
+    data = bytearray(pack(("a.json", b"abc" * 20), ("b.txt", b"x")))
+    for _ in range(draw.draw(st.integers(1, 2))):
+        data[draw.draw(st.integers(0, len(data) - 1))] = draw.draw(st.integers(0, 255))
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "a.raxe")
+        path.write_bytes(data)
+        try:
+            found = read_all(path)
+        except ArchiveError:
+            return
+        with zipfile.ZipFile(path) as file:
+            assert found == {name: file.read(name) for name in file.namelist()}
 
 
 def test_digest_is_that_of_the_whole_file(tmp_path: Path) -> None:
