@@ -168,12 +168,14 @@ class Archive:
         for member in sorted(members, key=lambda member: member.header):
             if member.header not in expected:
                 raise ValueError(f"member {member.name!r} overlaps another, or leaves a gap")
-            behind = member.header + _LOCAL_HEADER.size
-            mark, name, extra = _LOCAL_HEADER.unpack(self._read(member.header, _LOCAL_HEADER.size))
-            if mark != b"PK\x03\x04" or self._read(behind, name) != member.name.encode("ascii"):
+            name = member.name.encode("ascii")
+            behind = member.header + _LOCAL_HEADER.size + len(name)
+            header = self._read(member.header, _LOCAL_HEADER.size + len(name))
+            mark, length, extra = _LOCAL_HEADER.unpack_from(header)
+            if mark != b"PK\x03\x04" or length != len(name) or not header.endswith(name):
                 raise ValueError(f"member {member.name!r} has a header of another name")
-            starts[member.name] = behind + name + extra
-            end = starts[member.name] + member.packed_size
+            starts[member.name] = behind + extra
+            end = behind + extra + member.packed_size
             # Behind a member that was written as a stream stand its sizes, with a mark or without.
             expected = {end + 12, end + 16} if member.flags & 8 else {end}
         if directory not in expected:

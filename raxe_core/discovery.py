@@ -61,10 +61,10 @@ def discover_folder(folder: Path, source: str) -> list[Model]:
         for name, state in bundles.items():
             match = _FILE_NAME.fullmatch(name)
             if match is None:  # only the bundle tells which sidecar is its own: never indexed
-                models.append(model_from_file(folder / name, source))
+                models.append(_model_of(inside, name, source))
                 continue
             states = [state, sidecars.get(f"{match[1]}.json", absent)]
-            models.append(_indexed(inside + name, source, index, states))
+            models.append(_indexed(inside, name, source, index, states))
     described = {model.model_id for model in models}
     for name in sidecars:
         model_id = name.removesuffix(".json")
@@ -78,16 +78,7 @@ def discover_folder(folder: Path, source: str) -> list[Model]:
 
 def model_from_file(path: Path, source: str) -> Model:
     """Return the model of one bundle file; what is wrong with it is in its ``problem``."""
-    match = _FILE_NAME.fullmatch(path.name)
-    try:
-        metadata = _read_metadata(path, match["model_id"] if match else None)
-    except InvalidModelError as error:
-        return _broken(match["model_id"] if match else path.stem, source, path, str(error))
-    claimed = metadata.get("file_info", {}).get("filename")
-    if claimed is not None and claimed != path.name:
-        reason = f"{path}: its metadata describes the file {claimed!r}. Mend file_info.filename."
-        return Model(metadata, source, path, reason)
-    return Model(metadata, source, path)
+    return _model_of(str(path).removesuffix(path.name), path.name, source)
 
 
 def open_bundle(model: Model) -> Bundle:
@@ -114,33 +105,46 @@ def open_bundle(model: Model) -> Bundle:
     return bundle
 
 
-def _indexed(path: str, source: str, index: Index, states: list[FileState | None]) -> Model:
-    """Return the model from the index, or read its files and store what they say."""
-    name = os.path.basename(path)  # noqa: PTH119  # a Path for each of a thousand takes its time
+def _indexed(
+    inside: str, name: str, source: str, index: Index, states: list[FileState | None]
+) -> Model:
+    """Return the model from the index, after reading its files if they are not those of there."""
     entry = index.get(name, states)
-    if entry is not None:
-        return Model(StoredMetadata(entry.summary, entry.text), source, path, entry.problem)
-    model = model_from_file(Path(path), source)
-    text = json.dumps(model.metadata_json).encode("ascii")
-    index.put(Entry(name, states, model.problem, model.summary, text))
-    return model
+    if entry is None:
+        model = _model_of(inside, name, source)
+        text = json.dumps(model.metadata_json).encode("ascii")
+        entry = Entry(name, states, model.problem, model.summary, text)
+        index.put(entry)
+    return Model(StoredMetadata(entry.summary, entry.text), source, inside + name, entry.problem)
 
 
-def _sidecar_path(bundle: Path, model_id: str) -> Path:
-    return bundle.parent / "metadata" / f"{model_id}.json"
+def _model_of(inside: str, name: str, source: str) -> Model:
+    """Return the model of a file; ``inside`` is its folder as text, with the separator."""
+    path = inside + name
+    match = _FILE_NAME.fullmatch(name)
+    model_id = match[1] if match else None
+    try:
+        metadata = _read_metadata(path, f"{inside}metadata{os.sep}", model_id)
+    except InvalidModelError as error:
+        return _broken(model_id or Path(name).stem, source, path, str(error))
+    claimed = metadata.get("file_info", {}).get("filename")
+    if claimed is not None and claimed != name:
+        reason = f"{path}: its metadata describes the file {claimed!r}. Mend file_info.filename."
+        return Model(metadata, source, path, reason)
+    return Model(metadata, source, path)
 
 
-def _read_metadata(path: Path, model_id: str | None) -> dict[str, Any]:
+def _read_metadata(path: str, described_in: str, model_id: str | None) -> dict[str, Any]:
     """Return the checked metadata of a bundle with its sidecar laid over it, as JSON types."""
     from raxe_core.bundle import Bundle
 
-    with Bundle(path) as bundle:
+    with Bundle(Path(path)) as bundle:
         # A file cannot know its own name and checksum; only a sidecar can.
         embedded = {k: v for k, v in bundle.metadata_json.items() if k != "file_info"}
     where = f"{path}:manifest.json"
     if model_id is None:
         model_id = str(_checked(embedded, where)["model_id"])
-    sidecar = _sidecar_path(path, model_id)
+    sidecar = f"{described_in}{model_id}.json"
     described = _read_sidecar(sidecar)
     if described is None:
         return _checked({**embedded, "model_id": model_id}, where)
@@ -150,10 +154,10 @@ def _read_metadata(path: Path, model_id: str | None) -> dict[str, Any]:
             f"{sidecar}: $.model_id: is {merged.get('model_id')!r}, the file names say "
             f"{model_id!r}. Mend the one that is wrong."
         )
-    return _checked(merged, str(sidecar))
+    return _checked(merged, sidecar)
 
 
-def _read_sidecar(path: Path) -> dict[str, Any] | None:
+def _read_sidecar(path: str) -> dict[str, Any] | None:
     """Return what a sidecar holds, or None where there is none."""
     from raxe_core.strict_json import parse_json
 
@@ -196,7 +200,7 @@ def _unreadable(folder: Path, source: str, error: Exception) -> Model:
     return _broken(folder.name or str(folder), source, None, reason)
 
 
-def _broken(name: str, source: str, path: Path | None, reason: str) -> Model:
+def _broken(name: str, source: str, path: str | None, reason: str) -> Model:
     """Return an entry that is listed as invalid, under an id made from ``name``."""
     model_id = re.sub(r"[^A-Za-z0-9._-]", "_", name)[:63]
     if not model_id[:1].isalnum():

@@ -44,7 +44,7 @@ def raxe_home() -> Path:
         raise ConfigError("No home folder is known; set RAXE_HOME to a folder of yours.") from None
 
 
-def open_regular(path: Path, limit: int) -> int:
+def open_regular(path: Path | str, limit: int) -> int:
     """Open ``path`` for reading and return its file descriptor.
 
     Devices, pipes and sockets are refused before anything is read from them (opening one must not
@@ -65,7 +65,7 @@ def open_regular(path: Path, limit: int) -> int:
     raise OSError(errno.EFBIG, reason, str(path))
 
 
-def read_regular(path: Path, limit: int) -> bytes:
+def read_regular(path: Path | str, limit: int) -> bytes:
     """Return the bytes of a regular file of at most ``limit`` bytes.
 
     Raises:

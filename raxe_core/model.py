@@ -220,10 +220,8 @@ def _summary_of(metadata: ModelMetadata | dict[str, Any]) -> dict[str, Any]:
     summary = {field: metadata[field] for field in TEXTS if field in metadata}
     summary["runtime"] = metadata.get("requirements", {}).get("runtime", "onnx")
     for section, fields in FIGURES.items():
-        for field in fields:
-            value = metadata.get(section, {}).get(field)
-            if value is not None:
-                summary[field] = value
+        known = metadata.get(section, {}).items()
+        summary.update({field: value for field, value in known if field in fields})
     return summary
 
 
