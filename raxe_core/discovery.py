@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from raxe_core.errors import BundleError, InvalidModelError, MetadataError
 from raxe_core.files import read_regular
-from raxe_core.index import Entry, FileState, Index, scan_folder
+from raxe_core.index import FileState, Index, scan_folder
 from raxe_core.model import Model, StoredMetadata
 
 if TYPE_CHECKING:
@@ -109,13 +109,14 @@ def _indexed(
     inside: str, name: str, source: str, index: Index, states: list[FileState | None]
 ) -> Model:
     """Return the model from the index, after reading its files if they are not those of there."""
-    entry = index.get(name, states)
-    if entry is None:
+    found = index.get(name, states)
+    if found is None:
         model = _model_of(inside, name, source)
         text = json.dumps(model.metadata_json).encode("ascii")
-        entry = Entry(name, states, model.problem, model.summary, text)
-        index.put(entry)
-    return Model(StoredMetadata(entry.summary, entry.text), source, inside + name, entry.problem)
+        found = (model.problem, model.summary, text)
+        index.put(name, states, found)
+    problem, summary, text = found
+    return Model(StoredMetadata(summary, text), source, inside + name, problem)
 
 
 def _model_of(inside: str, name: str, source: str) -> Model:

@@ -25,10 +25,10 @@ __all__ = [
 
 
 class Distribution(NamedTuple):
-    """An installed distribution: its version, and the folder that describes it."""
+    """An installed distribution: its version, and the path of the folder that describes it."""
 
     version: str
-    info: Path
+    info: str
 
 
 class EntryPoint(NamedTuple):
@@ -65,25 +65,27 @@ def find_distributions(path: Iterable[str] | None = None) -> dict[str, Distribut
     """Return the distributions on ``path`` (``sys.path``) by name, as :func:`find_entry_points`."""
     found: dict[str, Distribution] = {}
     for folder in sys.path if path is None else path:
-        for info in _dist_infos(folder):
-            name, _, version = info.name.removesuffix(".dist-info").partition("-")
+        for described, info in _dist_infos(folder):
+            name, _, version = described.removesuffix(".dist-info").partition("-")
             found.setdefault(normalized(name), Distribution(version, info))
     return found
 
 
-def _dist_infos(folder: str) -> list[Path]:
+def _dist_infos(folder: str) -> list[tuple[str, str]]:
+    """Return the names and paths of the folders that describe distributions."""
     if not folder:
         return []
     try:
         with os.scandir(folder) as entries:
-            return sorted(Path(entry) for entry in entries if entry.name.endswith(".dist-info"))
+            return sorted((e.name, e.path) for e in entries if e.name.endswith(".dist-info"))
     except OSError:
         return []
 
 
-def _entry_points_of(info: Path, name: str, version: str, group: str) -> Iterator[EntryPoint]:
+def _entry_points_of(info: str, name: str, version: str, group: str) -> Iterator[EntryPoint]:
+    file = f"{info}{os.sep}entry_points.txt"
     try:
-        data = read_regular(info / "entry_points.txt", 1 << 20)
+        data = read_regular(file, 1 << 20)
     except OSError:
         return
     if f"[{group}]".encode() not in data:
@@ -91,8 +93,8 @@ def _entry_points_of(info: Path, name: str, version: str, group: str) -> Iterato
     try:
         lines = data.decode("utf-8").splitlines()
     except UnicodeDecodeError:
-        problem = f"{info / 'entry_points.txt'} is not UTF-8; install {name} again"
-        yield EntryPoint(name, version, "", "", info.parent, problem)
+        problem = f"{file} is not UTF-8; install {name} again"
+        yield EntryPoint(name, version, "", "", Path(info).parent, problem)
         return
     section = ""
     for line in map(str.strip, lines):
@@ -100,4 +102,4 @@ def _entry_points_of(info: Path, name: str, version: str, group: str) -> Iterato
             section = line.strip("[]").strip()
         elif section == group and "=" in line and not line.startswith(("#", ";")):
             key, _, value = line.partition("=")
-            yield EntryPoint(name, version, key.strip(), value.strip(), info.parent)
+            yield EntryPoint(name, version, key.strip(), value.strip(), Path(info).parent)

@@ -12,31 +12,22 @@ import json
 import os
 import zlib
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from raxe_core._version import __version__
 from raxe_core.errors import RaxeError
 from raxe_core.files import atomic_write, raxe_home, read_regular
 
-__all__ = ["Entry", "FileState", "Index", "file_state", "scan_folder"]
+__all__ = ["FileState", "Found", "Index", "file_state", "scan_folder"]
 
 FileState = list[int]
 
+# What was found in a bundle and its sidecar: the problem, the summary, and all as JSON text. The
+# text is not parsed with the index: that would take longer than to list a thousand models.
+Found = tuple[str | None, dict[str, Any], bytes]
+_Entry = tuple[list[FileState | None], Found]
+
 MAX_INDEX_BYTES = 256 << 20
-
-
-class Entry(NamedTuple):
-    """What is stored of a bundle: the summary is parsed with the index, the text is left as it is.
-
-    Reading what a thousand models say of themselves takes longer than listing them, and a list
-    needs but a few fields of each.
-    """
-
-    name: str
-    files: list[FileState | None]
-    problem: str | None
-    summary: dict[str, Any]
-    text: bytes
 
 
 class Index:
@@ -44,8 +35,8 @@ class Index:
 
     def __init__(self, folder: Path) -> None:
         self._folder = str(folder.absolute())
-        self._known: dict[str, Entry] = {}
-        self._seen: dict[str, Entry] = {}
+        self._known: dict[str, _Entry] = {}
+        self._seen: dict[str, _Entry] = {}
         self._path: Path | None = None
         try:
             number = zlib.crc32(os.fsencode(self._folder))
@@ -53,8 +44,9 @@ class Index:
             head, _, content = read_regular(self._path, MAX_INDEX_BYTES).partition(b"\n")
             if head == self._head(content):
                 rows, *texts = content.split(b"\n")
-                for (name, *found), text in zip(json.loads(rows), texts, strict=True):
-                    self._known[name] = Entry(name, *found, text)
+                for row, text in zip(json.loads(rows), texts, strict=True):
+                    name, files, problem, summary = row
+                    self._known[name] = (files, (problem, summary, text))
         except (OSError, ValueError, RaxeError):
             pass  # no index yet, a damaged one, or no home: the files are read
 
@@ -64,9 +56,12 @@ class Index:
     def __exit__(self, *_: object) -> None:
         if self._path is None or self._seen == self._known:
             return
-        entries = self._seen.values()
-        rows = json.dumps([entry[:-1] for entry in entries]).encode("ascii")
-        content = b"\n".join([rows, *(entry.text for entry in entries)])
+        rows = [
+            (name, files, problem, summary)
+            for name, (files, (problem, summary, _)) in self._seen.items()
+        ]
+        texts = [text for _, (_, _, text) in self._seen.values()]
+        content = b"\n".join([json.dumps(rows).encode("ascii"), *texts])
         with contextlib.suppress(OSError):  # a read-only home: the files are read every time
             atomic_write(self._path, self._head(content) + b"\n" + content)
 
@@ -75,17 +70,17 @@ class Index:
         head = {"version": __version__, "folder": self._folder, "crc": zlib.crc32(content)}
         return json.dumps(head).encode("ascii")
 
-    def get(self, name: str, files: list[FileState | None]) -> Entry | None:
+    def get(self, name: str, files: list[FileState | None]) -> Found | None:
         """Return what was stored for a bundle and its sidecar in these states, or None."""
         entry = self._known.get(name)
-        if entry is None or entry.files != files:
+        if entry is None or entry[0] != files:
             return None
         self._seen[name] = entry
-        return entry
+        return entry[1]
 
-    def put(self, entry: Entry) -> None:
-        """Store what was found in a bundle and its sidecar."""
-        self._seen[entry.name] = entry
+    def put(self, name: str, files: list[FileState | None], found: Found) -> None:
+        """Store what was found in a bundle and its sidecar in these states."""
+        self._seen[name] = (files, found)
 
 
 def scan_folder(folder: Path, suffix: str) -> dict[str, FileState]:

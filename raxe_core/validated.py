@@ -99,7 +99,7 @@ def _versions(plugin: str) -> dict[str, str]:
     names = {plugin}
     if plugin in installed:
         with contextlib.suppress(OSError):
-            described = read_regular(installed[plugin].info / "METADATA", MAX_BYTES)
+            described = read_regular(Path(installed[plugin].info, "METADATA"), MAX_BYTES)
             names |= {normalized(name.decode()) for name in _REQUIRED.findall(described)}
     versions = {name: installed[name].version for name in sorted(names) if name in installed}
     return {"python": sys.version.split()[0], **versions}
