@@ -11,7 +11,6 @@ field by field. Nothing here imports a runtime or opens weights.
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from pathlib import Path
@@ -19,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from raxe_core.errors import BundleError, InvalidModelError, MetadataError
 from raxe_core.files import read_regular
-from raxe_core.index import FileState, Index, scan_folder
+from raxe_core.index import FileState, Index, scan_folder, to_json
 from raxe_core.model import Model, StoredMetadata
 
 if TYPE_CHECKING:
@@ -112,8 +111,7 @@ def _indexed(
     found = index.get(name, states)
     if found is None:
         model = _model_of(inside, name, source)
-        text = json.dumps(model.metadata_json).encode("ascii")
-        found = (model.problem, model.summary, text)
+        found = (model.problem, model.summary, to_json(model.metadata_json))
         index.put(name, states, found)
     problem, summary, text = found
     return Model(StoredMetadata(summary, text), source, inside + name, problem)

@@ -18,7 +18,7 @@ from raxe_core._version import __version__
 from raxe_core.errors import RaxeError
 from raxe_core.files import atomic_write, raxe_home, read_regular
 
-__all__ = ["FileState", "Found", "Index", "file_state", "scan_folder"]
+__all__ = ["FileState", "Found", "Index", "file_state", "scan_folder", "to_json"]
 
 FileState = list[int]
 
@@ -61,7 +61,7 @@ class Index:
             for name, (files, (problem, summary, _)) in self._seen.items()
         ]
         texts = [text for _, (_, _, text) in self._seen.values()]
-        content = b"\n".join([json.dumps(rows).encode("ascii"), *texts])
+        content = b"\n".join([to_json(rows), *texts])
         with contextlib.suppress(OSError):  # a read-only home: the files are read every time
             atomic_write(self._path, self._head(content) + b"\n" + content)
 
@@ -81,6 +81,15 @@ class Index:
     def put(self, name: str, files: list[FileState | None], found: Found) -> None:
         """Store what was found in a bundle and its sidecar in these states."""
         self._seen[name] = (files, found)
+
+
+def to_json(value: Any) -> bytes:
+    """Return what was parsed from JSON as JSON again, on one line of ASCII."""
+    return _ENCODER.encode(value).encode("ascii")
+
+
+# Made once, for a thousand models; what was parsed holds no cycles.
+_ENCODER = json.JSONEncoder(check_circular=False, separators=(",", ":"))
 
 
 def scan_folder(folder: Path, suffix: str) -> dict[str, FileState]:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from operator import methodcaller
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from raxe_core.constraints import Constraint, Figure, parse_constraints
 from raxe_core.errors import NoModelError, PluginError
 from raxe_core.model import Model
 from raxe_core.records import Criteria
+
+if TYPE_CHECKING:
+    from raxe_core.constraints import Constraint
 
 __all__ = ["Ranked", "best_model", "rank", "unmet_constraint"]
 
@@ -60,20 +62,28 @@ def best_model(
             "No active model can be used. See: raxe models list, and raxe plugins list; or install "
             "one: pip install raxe-l2 raxe-onnx"
         )
+    fitting = _within(active, constraints) if constraints else active
+    return min(_scored(fitting, criteria), key=_best_first)
+
+
+def _within(models: list[Model], constraints: Sequence[str]) -> list[Model]:
+    from raxe_core.constraints import parse_constraints  # not at the top: a list needs none
+
     limits = parse_constraints(constraints)
-    fitting = active
     for limit in limits:
-        fitting = _fitting(fitting, limit)
-    if not fitting:
+        models = _fitting(models, limit)
+    if not models:
         raise NoModelError(
             f"No active model meets {' and '.join(map(str, limits))}. "
             "See: raxe models which --explain"
         )
-    return min(_scored(fitting, criteria), key=_best_first)
+    return models
 
 
 def unmet_constraint(model: Model, constraints: Sequence[Constraint]) -> str | None:
     """Return why a model does not meet the constraints, or None when it does."""
+    from raxe_core.constraints import Figure
+
     for constraint in constraints:
         if not _fitting([model], constraint):
             value = _figure_of(constraint.metric)(model)
