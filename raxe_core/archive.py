@@ -71,7 +71,7 @@ class Archive:
         ArchiveError: not readable, not a ZIP, or not of the plain form.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path | str) -> None:
         try:
             self._file: IO[bytes] = os.fdopen(open_regular(path, MAX_BYTES), "rb", 8 << 10)
         except OSError as error:

@@ -36,8 +36,8 @@ class Bundle:
         MetadataError: the manifest is not strict JSON.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path | str) -> None:
+        self._path = path
         try:
             self._archive = Archive(path)
         except ArchiveError as error:
@@ -49,6 +49,11 @@ class Bundle:
             raise
 
     @property
+    def path(self) -> Path:
+        """The file."""
+        return Path(self._path)
+
+    @property
     def metadata_json(self) -> dict[str, Any]:
         """The metadata in the manifest, not yet checked against its schema.
 
@@ -58,7 +63,7 @@ class Bundle:
         content = self.manifest_json
         metadata = content.get("metadata") if isinstance(content, dict) else None
         if not isinstance(metadata, dict):
-            raise MetadataError(f"{self.path}:{MANIFEST_NAME}: $.metadata: expected an object.")
+            raise MetadataError(f"{self._path}:{MANIFEST_NAME}: $.metadata: expected an object.")
         return metadata
 
     @functools.cached_property
@@ -71,7 +76,7 @@ class Bundle:
         """
         from raxe_core.manifest import structure_manifest
 
-        manifest = structure_manifest(self.manifest_json, f"{self.path}:{MANIFEST_NAME}")
+        manifest = structure_manifest(self.manifest_json, f"{self._path}:{MANIFEST_NAME}")
         self._compare_with(manifest)
         return manifest
 
@@ -133,7 +138,7 @@ class Bundle:
         if size > MAX_MANIFEST_BYTES:
             raise self._error(f"{MANIFEST_NAME} is larger than {MAX_MANIFEST_BYTES:,} bytes")
         self._manifest_bytes = b"".join(self._chunks(MANIFEST_NAME))
-        return _parse_manifest(self._manifest_bytes, f"{self.path}:{MANIFEST_NAME}")
+        return _parse_manifest(self._manifest_bytes, f"{self._path}:{MANIFEST_NAME}")
 
     def _compare_with(self, manifest: Manifest) -> None:
         listed = {member.name: member.size for member in manifest.members}
@@ -168,7 +173,7 @@ class Bundle:
             raise self._error(str(error)) from None
 
     def _error(self, reason: str) -> BundleError:
-        return BundleError(f"{self.path}: {reason}. Get the file again, or remove it.")
+        return BundleError(f"{self._path}: {reason}. Get the file again, or remove it.")
 
 
 def pack(folder: Path) -> tuple[Manifest, bytes]:

@@ -16,17 +16,15 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from raxe_core.errors import BundleError, InvalidModelError, MetadataError
-from raxe_core.files import read_regular
+from raxe_core.errors import BundleError, InvalidModelError
 from raxe_core.index import FileState, Index, scan_folder, to_json
-from raxe_core.model import Model, StoredMetadata
+from raxe_core.model import Model, StoredMetadata, summary_of
 
 if TYPE_CHECKING:
     from raxe_core.bundle import Bundle
 
 __all__ = ["bundle_filename", "discover_folder", "model_from_file", "open_bundle"]
 
-MAX_METADATA_BYTES = 64 << 10
 _FILE_NAME = re.compile(r"raxe_model_l2_(?P<model_id>[A-Za-z0-9][A-Za-z0-9._-]{0,63})\.raxe")
 
 
@@ -60,7 +58,7 @@ def discover_folder(folder: Path, source: str) -> list[Model]:
         for name, state in bundles.items():
             match = _FILE_NAME.fullmatch(name)
             if match is None:  # only the bundle tells which sidecar is its own: never indexed
-                models.append(_model_of(inside, name, source))
+                models.append(model_from_file(folder / name, source))
                 continue
             states = [state, sidecars.get(f"{match[1]}.json", absent)]
             models.append(_indexed(inside, name, source, index, states))
@@ -71,13 +69,14 @@ def discover_folder(folder: Path, source: str) -> list[Model]:
             reason = (
                 f"{described_in / name}: there is no bundle {bundle_filename(model_id)} beside it."
             )
-            models.append(_broken(model_id, source, None, reason))
+            models.append(_broken(model_id, source, reason))
     return models
 
 
 def model_from_file(path: Path, source: str) -> Model:
     """Return the model of one bundle file; what is wrong with it is in its ``problem``."""
-    return _model_of(str(path).removesuffix(path.name), path.name, source)
+    metadata, problem = _read(str(path).removesuffix(path.name), path.name)
+    return Model(metadata, source, path, problem)
 
 
 def open_bundle(model: Model) -> Bundle:
@@ -110,106 +109,56 @@ def _indexed(
     """Return the model from the index, after reading its files if they are not those of there."""
     found = index.get(name, states)
     if found is None:
-        model = _model_of(inside, name, source)
-        found = (model.problem, model.summary, to_json(model.metadata_json))
+        metadata, problem = _read(inside, name)
+        found = (problem, summary_of(metadata), to_json(metadata))
         index.put(name, states, found)
     problem, summary, text = found
     return Model(StoredMetadata(summary, text), source, inside + name, problem)
 
 
-def _model_of(inside: str, name: str, source: str) -> Model:
-    """Return the model of a file; ``inside`` is its folder as text, with the separator."""
+def _read(inside: str, name: str) -> tuple[dict[str, Any], str | None]:
+    """Return what the files of a model say of it, and what is wrong with them.
+
+    ``inside`` is the folder as text, with the separator: a ``Path`` for each file of a thousand
+    models takes as long as reading it.
+    """
+    from raxe_core.description import read_description  # not at the top: an index needs no archives
+
     path = inside + name
     match = _FILE_NAME.fullmatch(name)
     model_id = match[1] if match else None
     try:
-        metadata = _read_metadata(path, f"{inside}metadata{os.sep}", model_id)
+        metadata = read_description(path, f"{inside}metadata{os.sep}", model_id)
     except InvalidModelError as error:
-        return _broken(model_id or Path(name).stem, source, path, str(error))
+        return _unknown(model_id or Path(name).stem), str(error)
     claimed = metadata.get("file_info", {}).get("filename")
-    if claimed is not None and claimed != name:
-        reason = f"{path}: its metadata describes the file {claimed!r}. Mend file_info.filename."
-        return Model(metadata, source, path, reason)
-    return Model(metadata, source, path)
-
-
-def _read_metadata(path: str, described_in: str, model_id: str | None) -> dict[str, Any]:
-    """Return the checked metadata of a bundle with its sidecar laid over it, as JSON types."""
-    from raxe_core.bundle import Bundle
-
-    with Bundle(Path(path)) as bundle:
-        # A file cannot know its own name and checksum; only a sidecar can.
-        embedded = {k: v for k, v in bundle.metadata_json.items() if k != "file_info"}
-    where = f"{path}:manifest.json"
-    if model_id is None:
-        model_id = str(_checked(embedded, where)["model_id"])
-    sidecar = f"{described_in}{model_id}.json"
-    described = _read_sidecar(sidecar)
-    if described is None:
-        return _checked({**embedded, "model_id": model_id}, where)
-    merged = _overlay(embedded, described)
-    if merged.get("model_id") != model_id:
-        raise MetadataError(
-            f"{sidecar}: $.model_id: is {merged.get('model_id')!r}, the file names say "
-            f"{model_id!r}. Mend the one that is wrong."
-        )
-    return _checked(merged, sidecar)
-
-
-def _read_sidecar(path: str) -> dict[str, Any] | None:
-    """Return what a sidecar holds, or None where there is none."""
-    from raxe_core.strict_json import parse_json
-
-    try:
-        value = parse_json(read_regular(path, MAX_METADATA_BYTES))
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    except OSError as error:
-        raise MetadataError(f"{path}: cannot be read: {error.strerror or error}.") from None
-    except ValueError as error:
-        raise MetadataError(f"{path}: {error}. Mend the file, or remove it.") from None
-    if not isinstance(value, dict):
-        raise MetadataError(f"{path}: $: expected an object. Mend the file, or remove it.")
-    return value
-
-
-def _checked(metadata: dict[str, Any], where: str) -> dict[str, Any]:
-    """Return the metadata if it fits its schema; the converter says what is wrong with it."""
-    from raxe_core.metadata_schema import fits_schema
-
-    if not fits_schema(metadata):
-        from raxe_core.metadata import ModelMetadata, structure
-
-        structure(metadata, ModelMetadata, where)
-    return metadata
-
-
-def _overlay(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
-    """Lay one metadata object over another; its sections are laid over each other in turn."""
-    merged = {**below, **above}
-    for key, value in above.items():
-        if isinstance(value, dict) and isinstance(below.get(key), dict):
-            merged[key] = {**below[key], **value}
-    return merged
+    if claimed is None or claimed == name:
+        return metadata, None
+    reason = f"{path}: its metadata describes the file {claimed!r}. Mend file_info.filename."
+    return metadata, reason
 
 
 def _unreadable(folder: Path, source: str, error: Exception) -> Model:
     fault = getattr(error, "strerror", None) or error
     reason = f"{folder}: cannot be read: {fault}. Mend the path, or remove it."
-    return _broken(folder.name or str(folder), source, None, reason)
+    return _broken(folder.name or str(folder), source, reason)
 
 
-def _broken(name: str, source: str, path: str | None, reason: str) -> Model:
-    """Return an entry that is listed as invalid, under an id made from ``name``."""
+def _broken(name: str, source: str, reason: str) -> Model:
+    """Return an entry without a bundle that is listed as invalid."""
+    return Model(_unknown(name), source, problem=reason)
+
+
+def _unknown(name: str) -> dict[str, Any]:
+    """Return the metadata of an entry of which no more is known than a name."""
     model_id = re.sub(r"[^A-Za-z0-9._-]", "_", name)[:63]
     if not model_id[:1].isalnum():
         model_id = f"x{model_id}"
     version, _, variant = model_id.partition("_")
     number = re.fullmatch(r"v?(\d+(?:\.\d+){0,3})", version)
-    metadata = {
+    return {
         "model_id": model_id,
         "name": model_id,
         "version": number[1] if number else "0",
         "variant": variant if variant[:1].isalnum() else "unknown",
     }
-    return Model(metadata, source, path, reason)

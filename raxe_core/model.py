@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 if TYPE_CHECKING:
     from raxe_core.metadata import Accuracy, ModelMetadata, Performance, Requirements
 
-__all__ = ["Model", "RuntimeOptions", "StoredMetadata"]
+__all__ = ["Model", "RuntimeOptions", "StoredMetadata", "summary_of"]
 
 
 TEXTS = ("model_id", "name", "version", "variant", "status")
@@ -75,7 +75,7 @@ class Model:
             self._summary, self._metadata = metadata
         else:
             self._metadata = dict(metadata) if isinstance(metadata, Mapping) else metadata
-            self._summary = _summary_of(self._metadata)
+            self._summary = summary_of(self._metadata)
         self._bundle_path = bundle_path
         self.source = source
         self.problem = problem
@@ -212,7 +212,8 @@ class Model:
         return getattr(self._metadata, field)
 
 
-def _summary_of(metadata: ModelMetadata | dict[str, Any]) -> dict[str, Any]:
+def summary_of(metadata: ModelMetadata | dict[str, Any]) -> dict[str, Any]:
+    """Return what lists and selection read of metadata, as :attr:`Model.summary`."""
     if not isinstance(metadata, dict):
         import attrs
 
