@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import gc
 import os
 import sys
 from pathlib import Path
@@ -58,6 +60,8 @@ class RootGroup(LazyGroup):
 
     def main(self, *args: Any, **options: Any) -> Any:
         """Run a command; a RaxeError becomes one message on stderr and its exit code."""
+        # At its end the interpreter would look for garbage in all that was imported and loaded.
+        atexit.register(gc.freeze)
         for stream in (sys.stdout, sys.stderr):
             if hasattr(stream, "reconfigure"):
                 stream.reconfigure(errors="backslashreplace")

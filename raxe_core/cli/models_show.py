@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -111,26 +110,22 @@ def _tells_of_trust(registry: ModelRegistry, signatures: list[Signature]) -> boo
 
 
 def _table(registry: ModelRegistry, models: list[Model], signatures: list[Signature]) -> str:
-    valid = [model for model in models if model.is_valid]
-    fastest = _best(valid, _p95, min)
-    sharpest = _best(valid, _f1, max)
+    latencies, scores = [_p95(model) for model in models], [_f1(model) for model in models]
+    fastest, sharpest = _best(models, latencies, min), _best(models, scores, max)
     recommended = _recommended(registry, models, signatures)
-    rows = []
-    for model in models:
-        latency, accuracy = _ms(_p95(model)), percent(_f1(model))
-        name = safe_text(model.name, 40)
-        rows.append(
-            [
-                safe_text(model.model_id, 64),
-                name + " ⭐" * (model.model_id == recommended),
-                safe_text(model.variant, 40),
-                latency
-                + " ●" * ("p95_latency_ms" in model.measured)
-                + " ⚡" * (model.model_id == fastest),
-                accuracy + " 🎯" * (model.model_id == sharpest),
-                _SHORT_STATUS.get(model.status, model.status),
-            ]
-        )
+    rows = [
+        [
+            safe_text(model.model_id, 64),
+            safe_text(model.name, 40) + " ⭐" * (model.model_id == recommended),
+            safe_text(model.variant, 40),
+            _ms(latency)
+            + " ●" * ("p95_latency_ms" in model.measured)
+            + " ⚡" * (model.model_id == fastest),
+            percent(score) + " 🎯" * (model.model_id == sharpest),
+            _SHORT_STATUS.get(model.status, model.status),
+        ]
+        for model, latency, score in zip(models, latencies, scores, strict=True)
+    ]
     headers = ["Model", "Name", "Variant", "P95 Latency", "Accuracy", "Status"]
     if _tells_of_trust(registry, signatures):
         headers.append("Signature")
@@ -162,9 +157,13 @@ def _f1(model: Model) -> float | None:
     return model.figure("accuracy", "binary_f1")
 
 
-def _best(models: Iterable[Model], figure: Any, choose: Any) -> str | None:
-    """Return the id of the model with the best figure, or None when no model has one."""
-    known = [(value, model.model_id) for model in models if (value := figure(model)) is not None]
+def _best(models: list[Model], figures: list[float | None], choose: Any) -> str | None:
+    """Return the id of the valid model with the best figure, or None when no model has one."""
+    known = [
+        (figure, model.model_id)
+        for model, figure in zip(models, figures, strict=True)
+        if figure is not None and model.is_valid
+    ]
     return choose(known)[1] if known else None
 
 
