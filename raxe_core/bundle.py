@@ -28,8 +28,8 @@ class Bundle:
     """An open bundle. Use it as a context manager.
 
     Opening checks the archive's structure and reads ``manifest_json``, which is all that listing
-    models needs; :attr:`manifest` checks the whole contract, :meth:`read` and :meth:`verify` the
-    bytes of the members.
+    models needs; :attr:`manifest` checks the contract, :meth:`read` the bytes of a member, and
+    :meth:`verify` everything.
 
     Raises:
         BundleError: the file cannot be read, or breaks the format.
@@ -70,13 +70,16 @@ class Bundle:
     def manifest(self) -> Manifest:
         """The manifest, after a check that the archive holds what it lists, no more and no less.
 
+        Its metadata is not checked: that was done when the model was found, with a sidecar laid
+        over it.
+
         Raises:
             BundleError: the members are not those of the manifest.
             MetadataError: the manifest does not fit its schema.
         """
-        from raxe_core.manifest import structure_manifest
+        from raxe_core.manifest import read_manifest
 
-        manifest = structure_manifest(self.manifest_json, f"{self._path}:{MANIFEST_NAME}")
+        manifest = read_manifest(self.manifest_json, f"{self._path}:{MANIFEST_NAME}")
         self._compare_with(manifest)
         return manifest
 
@@ -108,14 +111,26 @@ class Bundle:
         return b"".join(self._checked(name, MAX_MEMBER_BYTES))
 
     def verify(self) -> None:
-        """Read every member, piece by piece, and check it against the manifest.
+        """Check the manifest with its metadata, and every member, piece by piece, against it.
 
         Raises:
             BundleError: names the first member that differs.
+            MetadataError: the manifest does not fit its schema.
         """
+        self.check_metadata()
         for member in self.manifest.members:
             for _ in self._checked(member.name, CHUNK_BYTES):
                 pass
+
+    def check_metadata(self) -> None:
+        """Check the metadata that the manifest holds.
+
+        Raises:
+            MetadataError: it does not fit its schema.
+        """
+        from raxe_core.manifest import structure_manifest
+
+        structure_manifest(self.manifest_json, f"{self.path}:{MANIFEST_NAME}")
 
     def digest(self) -> str:
         """Return ``sha256:`` and the hex digest of the whole file."""
@@ -191,9 +206,7 @@ def pack(folder: Path) -> tuple[Manifest, bytes]:
     """
     import hashlib
 
-    import attrs
-
-    from raxe_core.manifest import Member, manifest_json, structure_manifest
+    from raxe_core.manifest import Member, manifest_json, read_manifest, structure_manifest
 
     try:
         text = read_regular(folder / MANIFEST_NAME, MAX_MANIFEST_BYTES)
@@ -209,16 +222,15 @@ def pack(folder: Path) -> tuple[Manifest, bytes]:
         where = error.filename or folder
         raise BundleError(f"{where}: cannot be read: {error.strerror or error}.") from None
     where = str(folder / MANIFEST_NAME)
-    manifest = attrs.evolve(
-        structure_manifest(_parse_manifest(text, where), where),
+    manifest = structure_manifest(_parse_manifest(text, where), where)._replace(
         members=tuple(
             Member(name=name, sha256=hashlib.sha256(data).hexdigest(), size=len(data))
             for name, data in files.items()
-        ),
+        )
     )
-    return manifest, _zip_bytes(
-        {MANIFEST_NAME: dump_json(manifest_json(manifest)).encode(), **files}
-    )
+    written = dump_json(manifest_json(manifest)).encode()
+    read_back = read_manifest(_parse_manifest(written, where), where)
+    return read_back, _zip_bytes({MANIFEST_NAME: written, **files})
 
 
 def _zip_bytes(files: dict[str, bytes]) -> bytes:

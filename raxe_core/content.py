@@ -28,11 +28,13 @@ _DISGUISES = (
 
 
 def check_content(bundle: Bundle) -> None:
-    """Read every member, and check it against the manifest and against its own name.
+    """Check the metadata, and every member against the manifest and against its own name.
 
     Raises:
         BundleError: names the first member that is wrong, and the reason.
+        MetadataError: the manifest does not fit its schema.
     """
+    bundle.check_metadata()
     for member in bundle.manifest.members:
         data = bundle.read(member.name)
         try:

@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol, runtime_checkable
-
-import attrs
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 __all__ = ["DetectionResult", "Detector", "Prediction", "Span"]
 
 
-@attrs.frozen
-class Span:
+class Span(NamedTuple):
     """A stretch of the text: ``text[start:end]``, counted in characters."""
 
     start: int
     end: int
 
 
-@attrs.frozen
-class Prediction:
+class Prediction(NamedTuple):
     """One attack that the model sees: its family, subfamily and confidence (0 to 1).
 
     ``evidence`` is the window of the text that decided.
@@ -31,8 +27,7 @@ class Prediction:
     evidence: Span | None = None
 
 
-@attrs.frozen
-class DetectionResult:
+class DetectionResult(NamedTuple):
     """The model's judgement of one text.
 
     ``scores`` holds the probability of ``threat`` and of every family; ``processing_time_ms`` is

@@ -86,6 +86,7 @@ def open_bundle(model: Model) -> Bundle:
         BundleError: the model has no bundle, it breaks the format, or its checksum differs.
     """
     from raxe_core.bundle import Bundle
+    from raxe_core.checksums import check_checksum
 
     if model.bundle_path is None:
         raise BundleError(f"Model {model.model_id} has no bundle file.")
@@ -93,13 +94,12 @@ def open_bundle(model: Model) -> Bundle:
     if model.manifest_digest not in (None, bundle.manifest_digest()):
         bundle.close()
         raise BundleError(f"{model.bundle_path}: changed since it was validated. Try again.")
-    claimed = model.metadata.file_info.checksum
-    if claimed is not None and (found := bundle.digest()) != claimed:
-        bundle.close()
-        raise BundleError(
-            f"{model.bundle_path}: its checksum is {found}, the metadata says {claimed}. "
-            "Get the file again, or mend file_info.checksum."
-        )
+    if model.claimed_checksum is not None:
+        try:
+            check_checksum(bundle, model.claimed_checksum)
+        except BaseException:
+            bundle.close()
+            raise
     return bundle
 
 

@@ -10,9 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from itertools import chain
-from typing import TYPE_CHECKING
-
-import attrs
+from typing import TYPE_CHECKING, NamedTuple
 
 from raxe_core.detector import Span
 
@@ -24,8 +22,7 @@ __all__ = ["MAX_GROUPS", "Explanation", "WordGroup", "word_groups"]
 MAX_GROUPS = 64
 
 
-@attrs.frozen
-class Explanation:
+class Explanation(NamedTuple):
     """The window of a text that decided, and the words in it that carry the decision.
 
     ``span`` is the window, in characters of the whole text; ``score`` the probability of a threat
@@ -43,8 +40,7 @@ class Explanation:
     words: tuple[tuple[Span, float], ...]
 
 
-@attrs.frozen
-class WordGroup:
+class WordGroup(NamedTuple):
     """Consecutive words of a window: their span, and the window's token ids without them."""
 
     span: Span

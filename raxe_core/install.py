@@ -8,6 +8,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from raxe_core.bundle import Bundle, pack
+from raxe_core.checksums import compare_checksum
 from raxe_core.discovery import bundle_filename, model_from_file, open_bundle
 from raxe_core.errors import BundleError, UsageError
 from raxe_core.files import atomic_write, locked, raxe_home, replacing
@@ -25,7 +26,7 @@ def write_pack(folder: Path, destination: Path | None = None) -> Path:
         UsageError: the destination cannot be written.
     """
     manifest, data = pack(folder)
-    name = bundle_filename(manifest.metadata.model_id)
+    name = bundle_filename(manifest.metadata["model_id"])
     path = destination or folder.resolve().parent / name
     try:
         atomic_write(path, data)
@@ -56,16 +57,20 @@ def add_model(source: Path, replace: bool = False) -> Model:
 
 def _add_folder(source: Path, folder: Path, replace: bool) -> Path:
     manifest, data = pack(source)
-    with _placing(manifest.metadata.model_id, folder, None, replace) as bundle:
+    with _placing(manifest.metadata["model_id"], folder, None, replace) as bundle:
         bundle.write_bytes(data)
-    return folder / bundle_filename(manifest.metadata.model_id)
+    return folder / bundle_filename(manifest.metadata["model_id"])
 
 
 def _add_file(source: Path, folder: Path, replace: bool) -> Path:
     model = model_from_file(source, source=str(source.parent))
     if model.problem is not None:
         raise BundleError(model.problem)
-    with open_bundle(model) as opened:  # this checks the checksum, too
+    with open_bundle(model) as opened:
+        if (
+            model.claimed_checksum is not None
+        ):  # of this very file, whatever is remembered of its content
+            compare_checksum(opened, model.claimed_checksum)
         opened.verify()
         digest = opened.digest()
     with _placing(model.model_id, folder, source, replace) as bundle:

@@ -154,6 +154,14 @@ class Model:
         return str(self._summary["runtime"])
 
     @property
+    def claimed_checksum(self) -> str | None:
+        """The checksum of the bundle's file, as the metadata claims it."""
+        if isinstance(self._metadata, dict):
+            checksum: str | None = self._metadata.get("file_info", {}).get("checksum")
+            return checksum
+        return self._metadata.file_info.checksum
+
+    @property
     def performance(self) -> Performance:
         """Speed and memory as the metadata claims them."""
         from raxe_core.metadata import Performance

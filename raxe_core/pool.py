@@ -118,7 +118,7 @@ class DetectorPool:
         from raxe_core.discovery import open_bundle
 
         model = self.registry.get_model(model_id)
-        claimed = model.metadata.file_info.checksum
+        claimed = model.claimed_checksum
         if claimed is not None:
             return claimed  # loading has checked it
         try:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import attrs
-
 from raxe_core.detector import DetectionResult, Prediction
 from raxe_core.policy import Action, Severity, action_of, severity_of
 from raxe_core.records import Selection
@@ -14,7 +12,6 @@ from raxe_core.records import Selection
 __all__ = ["ScanResult"]
 
 
-@attrs.frozen
 class ScanResult:
     """The verdict on one text: the model's judgement, what to do, and why this model was asked.
 
@@ -22,10 +19,20 @@ class ScanResult:
     text then counts as a threat.
     """
 
-    detection: DetectionResult | None
-    selection: Selection
-    _block_score: float
-    _digest_of: Callable[[str], str | None] = attrs.field(repr=False, eq=False)
+    def __init__(
+        self,
+        detection: DetectionResult | None,
+        selection: Selection,
+        block_score: float,
+        digest_of: Callable[[str], str | None],
+    ) -> None:
+        self.detection = detection
+        self.selection = selection
+        self._block_score = block_score
+        self._digest_of = digest_of
+
+    def __repr__(self) -> str:
+        return f"ScanResult({self.detection!r}, {self.selection!r})"
 
     @property
     def is_threat(self) -> bool:

@@ -7,18 +7,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
-
-import attrs
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from raxe_core.detector import DetectionResult, Span
 from raxe_core.errors import ModelLoadError, RaxeError, RuntimeUnavailableError, UsageError
-from raxe_core.explanation import Explanation, word_groups
 from raxe_core.manifest import InputSpec, Manifest
 from raxe_core.scoring import HeadValues, judge, threat_log_odds, threat_probability
 
 if TYPE_CHECKING:
     from tokenizers import Encoding, Tokenizer
+
+    from raxe_core.explanation import Explanation
 
 __all__ = ["Forward", "TextDetector"]
 
@@ -34,8 +33,7 @@ MAX_CHARACTERS = 1_000_000
 MAX_TOKENS = 500_000
 
 
-@attrs.define
-class _Window:
+class _Window(NamedTuple):
     """One window of one text; its segment starts at character ``base``."""
 
     text: int
@@ -43,8 +41,7 @@ class _Window:
     encoding: Encoding
 
 
-@attrs.define
-class _Best:
+class _Best(NamedTuple):
     """The highest-scoring window of a text so far."""
 
     score: float
@@ -85,9 +82,7 @@ class TextDetector:
         started = time.perf_counter()
         (best,) = self._decide((text,), self._heads)
         result = self._result(text, best)
-        # The object is ours alone until it is returned.
-        object.__setattr__(result, "processing_time_ms", (time.perf_counter() - started) * 1e3)
-        return result
+        return result._replace(processing_time_ms=(time.perf_counter() - started) * 1e3)
 
     def analyze_batch(self, texts: Sequence[str]) -> list[DetectionResult]:
         """Judge texts; ``processing_time_ms`` is each text's share of the whole time."""
@@ -95,9 +90,7 @@ class TextDetector:
         decided = self._decide(texts, self._heads)
         results = [self._result(text, best) for text, best in zip(texts, decided, strict=True)]
         share = (time.perf_counter() - started) * 1e3 / max(len(texts), 1)
-        for result in results:
-            object.__setattr__(result, "processing_time_ms", share)
-        return results
+        return [result._replace(processing_time_ms=share) for result in results]
 
     def embed(self, texts: Sequence[str]) -> list[list[float]]:
         """Return one vector of length 1 per text: the mean over its windows.
@@ -120,6 +113,8 @@ class TextDetector:
 
         It costs as much as judging up to 65 windows.
         """
+        from raxe_core.explanation import Explanation, word_groups
+
         head = self.manifest.outputs.binary
         (best,) = self._decide((text,), ("binary",))
         groups = word_groups(best.window.encoding, text, best.window.base)

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import attrs
-
 from raxe_core.detector import DetectionResult, Detector, Prediction
 
 __all__ = ["with_threshold"]
@@ -42,8 +40,7 @@ class _Rethresholded:
             families = {name: p for name, p in result.scores.items() if name != "threat"}
             likeliest = max(families, key=families.__getitem__, default="threat")
             predictions = (Prediction(likeliest, None, result.score),)
-        return attrs.evolve(
-            result,
+        return result._replace(
             is_threat=is_threat,
             predictions=predictions if is_threat else (),
             threshold=self._threshold,

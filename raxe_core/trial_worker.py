@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import attrs
-
 from raxe_core.discovery import open_bundle
 from raxe_core.entry_points import EntryPoint
 from raxe_core.errors import ModelLoadError, RaxeError, RuntimeUnavailableError
@@ -91,5 +89,5 @@ def _judge_rare_cases(detector: TextDetector) -> None:
     if outputs.embedding is not None:
         detector.embed(PROBES)
     # Only a threat has its family and subfamily named.
-    outputs = attrs.evolve(outputs, binary=attrs.evolve(outputs.binary, threshold=0.0))
-    detector.manifest = attrs.evolve(detector.manifest, outputs=outputs)
+    outputs = outputs._replace(binary=outputs.binary._replace(threshold=0.0))
+    detector.manifest = detector.manifest._replace(outputs=outputs)

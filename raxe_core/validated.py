@@ -15,17 +15,19 @@ import re
 import sys
 import threading
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from raxe_core._version import __version__
 from raxe_core.benchmark.fingerprint import machine_key
-from raxe_core.content import check_content
 from raxe_core.discovery import open_bundle
 from raxe_core.entry_points import find_distributions, normalized
 from raxe_core.errors import RaxeError
 from raxe_core.files import atomic_write, raxe_home, read_regular
 from raxe_core.model import Model
 from raxe_core.plugins import PluginHost
-from raxe_core.trial import try_model
+
+if TYPE_CHECKING:
+    from raxe_core.bundle import Bundle
 
 __all__ = ["remember", "validated"]
 
@@ -48,11 +50,18 @@ def validated(model: Model, host: PluginHost) -> Model:
         model = copy.copy(model)
         model.manifest_digest = bundle.manifest_digest()
         if not _is_remembered(model, host):
-            check_content(bundle)
-            for _ in try_model(model, host):
-                pass
+            _check(bundle, model, host)
             remember(model, host)
     return model
+
+
+def _check(bundle: Bundle, model: Model, host: PluginHost) -> None:
+    from raxe_core.content import check_content
+    from raxe_core.trial import try_model
+
+    check_content(bundle)
+    for _ in try_model(model, host):
+        pass
 
 
 def remember(model: Model, host: PluginHost) -> None:

@@ -103,6 +103,8 @@ def _structure_valid(model: Model) -> str:
             model.manifest_digest = bundle.manifest_digest()
             return f"{len(bundle.manifest.members)} members"
     except MetadataError:
+        if model.problem is None:  # a sidecar mends what the manifest says, and it stays wrong
+            raise
         return "archive only; the manifest is judged next"
 
 

@@ -11,7 +11,7 @@ import attrs
 import pytest
 from tiny_model import write_bundle
 
-from raxe_core import Model, ModelRegistry
+from raxe_core import Bundle, Model, ModelRegistry
 from raxe_core.discovery import discover_folder, model_from_file, open_bundle
 from raxe_core.errors import BundleError
 from raxe_core.metadata import Accuracy, FileInfo, Performance
@@ -86,6 +86,39 @@ def test_claimed_checksum_is_checked_before_the_bundle_is_opened(tmp_path: Path)
     open_bundle(model_from_file(path, "x")).close()
     write_sidecar(tmp_path, "v9.0_tiny", file_info={"checksum": "sha256:" + "0" * 64})
     with pytest.raises(BundleError, match=f"its checksum is {digest}, the metadata says sha256:00"):
+        open_bundle(model_from_file(path, "x"))
+
+
+def test_a_checksum_that_was_met_is_not_hashed_again_but_the_members_are(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_bundle(tmp_path)
+    with Bundle(path) as bundle:
+        claim = {"checksum": bundle.digest()}
+    write_sidecar(tmp_path, "v9.0_tiny", file_info=claim)
+    hashed: list[Bundle] = []
+    digest = Bundle.digest
+
+    def counted(bundle: Bundle) -> str:
+        hashed.append(bundle)
+        return digest(bundle)
+
+    monkeypatch.setattr(Bundle, "digest", counted)
+    for _ in range(2):
+        open_bundle(model_from_file(path, "x")).close()
+    assert len(hashed) == 1
+
+    data = bytearray(path.read_bytes())  # of the same manifest, with the same claim
+    data[data.index(b"ReduceSum")] ^= 0x20
+    path.write_bytes(data)
+    with (
+        open_bundle(model_from_file(path, "x")) as bundle,
+        pytest.raises(BundleError, match=r"CRC|SHA-256"),
+    ):
+        bundle.read("model.onnx")
+
+    (home / "cache" / "checksums").rename(home / "gone")  # a cache that is safe to delete
+    with pytest.raises(BundleError, match="its checksum is"):
         open_bundle(model_from_file(path, "x"))
 
 

@@ -14,6 +14,7 @@ import re
 import shutil
 import subprocess
 import sys
+import typing
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -289,9 +290,8 @@ def test_every_field_is_documented(cls: Any, page: str) -> None:
 
 
 def fields_of(cls: Any) -> Iterator[str]:
-    for field in attrs.fields(attrs.resolve_types(cls)):
-        yield field.name
-        kinds = [field.type, *getattr(field.type, "__args__", ())]
-        for kind in kinds:
-            if attrs.has(kind) and kind is not ModelMetadata:
+    for name, form in typing.get_type_hints(cls).items():
+        yield name
+        for kind in [form, *getattr(form, "__args__", ())]:
+            if attrs.has(kind) or hasattr(kind, "_fields"):
                 yield from fields_of(kind)

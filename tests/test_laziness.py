@@ -74,6 +74,18 @@ def test_listing_signed_models_imports_no_cryptography(dropped_in: Path, home: P
     assert found == []
 
 
+def test_a_scan_imports_what_it_needs_and_no_more(
+    dropped_in: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("RAXE_PLUGINS")
+    scan = command_line("scan hello --model v9.0_tiny")
+    spared = ["attr", "attrs", "cattrs", "ruamel.yaml", "filelock", "asyncio", "subprocess"]
+    imported_by(scan, [])  # the first use tries the model
+    printed, found = imported_by(scan, ["onnxruntime", *spared, "raxe_core.metadata"])
+    assert "No threat" in printed
+    assert found == ["onnxruntime"]
+
+
 def test_importing_the_package_imports_none_of_its_parts() -> None:
     parts = ["raxe_core.client", "raxe_core.plugins", "attr", "attrs", "click", "pluggy", "cattrs"]
     assert imported_by("import raxe_core", [*HEAVY, *parts]) == ("", [])

@@ -11,7 +11,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import attrs
 import pytest
 from plugin_source import Site
 from tiny_model import write_bundle
@@ -73,7 +72,7 @@ class NoClose:
 
 class OtherId(Wrapped):
     def changed(self, result: DetectionResult, text: str) -> DetectionResult:
-        return attrs.evolve(result, model_id="v0.0_other")
+        return result._replace(model_id="v0.0_other")
 
 
 class Drifting(Wrapped):
@@ -90,7 +89,7 @@ class FlipsFamily(Wrapped):
     def changed(self, result: DetectionResult, text: str) -> DetectionResult:
         self.calls += 1
         prediction = Prediction(f"family {self.calls}", None, 1.0)
-        return attrs.evolve(result, predictions=(prediction,))
+        return result._replace(predictions=(prediction,))
 
 
 class NoL1(Wrapped):
@@ -143,33 +142,33 @@ class AboveOne(Wrapped):
 
 class OwnMind(Wrapped):
     def changed(self, result: DetectionResult, text: str) -> DetectionResult:
-        return attrs.evolve(result, is_threat=not result.is_threat)
+        return result._replace(is_threat=not result.is_threat)
 
 
 class Mute(Wrapped):
     def changed(self, result: DetectionResult, text: str) -> DetectionResult:
-        return attrs.evolve(result, predictions=())
+        return result._replace(predictions=())
 
 
 class Talkative(Wrapped):
     def changed(self, result: DetectionResult, text: str) -> DetectionResult:
-        return attrs.evolve(result, predictions=(Prediction("PI", None, 0.1),))
+        return result._replace(predictions=(Prediction("PI", None, 0.1),))
 
 
 class FarEvidence(Wrapped):
     def changed(self, result: DetectionResult, text: str) -> DetectionResult:
-        far = [attrs.evolve(p, evidence=Span(0, len(text) + 1)) for p in result.predictions]
-        return attrs.evolve(result, predictions=tuple(far))
+        far = [p._replace(evidence=Span(0, len(text) + 1)) for p in result.predictions]
+        return result._replace(predictions=tuple(far))
 
 
 class Timeless(Wrapped):
     def changed(self, result: DetectionResult, text: str) -> DetectionResult:
-        return attrs.evolve(result, processing_time_ms=0.0)
+        return result._replace(processing_time_ms=0.0)
 
 
 class Calm(Wrapped):
     def changed(self, result: DetectionResult, text: str) -> DetectionResult:
-        return attrs.evolve(result, is_threat=False)
+        return result._replace(is_threat=False)
 
 
 class OneThread(Wrapped):
@@ -261,7 +260,7 @@ class FewVectors(Wrapped):
 
 
 def with_score(result: DetectionResult, score: float) -> DetectionResult:
-    return attrs.evolve(result, scores={**result.scores, "threat": score})
+    return result._replace(scores={**result.scores, "threat": score})
 
 
 BAD = [

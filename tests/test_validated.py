@@ -33,7 +33,7 @@ def tried(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         yield from try_model(model, host)
 
     monkeypatch.setattr(validated, "_passed", set())
-    monkeypatch.setattr("raxe_core.validated.try_model", noted)
+    monkeypatch.setattr("raxe_core.trial.try_model", noted)
     return ids
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -74,6 +75,22 @@ def test_wrong_checksum(tmp_path: Path) -> None:
     name, reason = failure(check(path))
     assert name == "Checksum matches"
     assert "the metadata says sha256:0000" in reason
+
+
+def test_metadata_of_the_manifest_is_judged_beneath_a_sidecar(home: Path, tmp_path: Path) -> None:
+    path = write_bundle(tmp_path)
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    manifest = json.loads(members["manifest.json"])
+    manifest["metadata"]["status"] = "trusted"
+    members["manifest.json"] = json.dumps(manifest).encode()
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, data in members.items():
+            archive.writestr(name, data)
+    sidecar(path, json.dumps({"status": "active"}))
+    name, reason = failure(check(path))
+    assert name == "Bundle structure valid"
+    assert "$.metadata.status: 'trusted' must be one of" in reason
 
 
 @pytest.mark.parametrize("damage", ["flip", "cut"])

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -36,14 +38,29 @@ def load(model: Model, options: RuntimeOptions) -> TextDetector:
             fit the manifest.
         RuntimeUnavailableError: onnxruntime is missing or older than the model asks for.
     """
-    ort = _onnxruntime(model)
     with open_bundle(model) as bundle:
         manifest = bundle.manifest
         tokenizer = bundle.read("tokenizer.json")
-        weights = bundle.read("model.onnx")
+        reading = _beside(lambda: bundle.read("model.onnx"))  # hashed while the library is imported
+        ort = _onnxruntime(model)
+        weights = reading.result()
     check_graph(weights, f"Model {model.model_id}: model.onnx")
     session = _session(ort, model, weights, options)
     return TextDetector(model.model_id, manifest, tokenizer, _Forward(model, session, manifest))
+
+
+def _beside(function: Callable[[], bytes]) -> Future[bytes]:
+    """Call a function in a thread that no end of the program waits for."""
+    future: Future[bytes] = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(function())
+        except BaseException as error:  # handed to whoever waits
+            future.set_exception(error)
+
+    threading.Thread(target=run, daemon=True).start()
+    return future
 
 
 class _Forward:
@@ -102,7 +119,7 @@ def _onnxruntime(model: Model) -> Any:
         raise RuntimeUnavailableError(
             f"Model {model.model_id} needs onnxruntime: pip install onnxruntime ({error})"
         ) from None
-    wanted = model.requirements.min_onnxruntime_version
+    wanted = _needs(model).get("min_onnxruntime_version")
     if wanted is not None and _numbers(ort.__version__) < _numbers(wanted):
         raise RuntimeUnavailableError(
             f"Model {model.model_id} needs onnxruntime {wanted} or newer, {ort.__version__} is "
@@ -110,6 +127,12 @@ def _onnxruntime(model: Model) -> Any:
         )
     ort.disable_telemetry_events()  # where the environment has no say: Windows, or imported before
     return ort
+
+
+def _needs(model: Model) -> Mapping[str, Any]:
+    """Return the requirements as JSON types: objects of them would take longer than all checks."""
+    needs: Mapping[str, Any] = model.metadata_json.get("requirements", {})
+    return needs
 
 
 def _numbers(version: str) -> list[int]:
@@ -152,7 +175,7 @@ def _session(
 def _providers(ort: Any, model: Model, options: RuntimeOptions) -> list[str]:
     """CUDA where it is installed and wanted, then the CPU."""
     cuda = "CUDAExecutionProvider" in ort.get_available_providers()
-    if not cuda and (options.device == "cuda" or model.requirements.requires_gpu):
+    if not cuda and (options.device == "cuda" or _needs(model).get("requires_gpu")):
         raise RuntimeUnavailableError(
             f"Model {model.model_id} is to run on a GPU: pip install onnxruntime-gpu"
         )
