@@ -17,7 +17,7 @@ from typing import IO, NamedTuple
 
 from raxe_core.files import digest_of, open_regular
 
-__all__ = ["ALLOWED_SUFFIXES", "CHUNK_BYTES", "MAX_BYTES", "MEMBER_NAME", "Archive", "ArchiveError"]
+__all__ = ["ALLOWED_SUFFIXES", "MAX_BYTES", "MEMBER_NAME", "Archive", "ArchiveError"]
 
 ALLOWED_SUFFIXES = (".onnx", ".safetensors", ".json", ".txt", ".md")
 # At most three folders deep; each part starts with a letter or digit.
@@ -91,8 +91,8 @@ class Archive:
         """Close the file."""
         self._file.close()
 
-    def chunks(self, name: str, length: int = CHUNK_BYTES) -> Iterator[bytes]:
-        """Yield the bytes of a member, exactly as many as ``sizes`` says, ``length`` at a time.
+    def chunks(self, name: str) -> Iterator[bytes]:
+        """Yield the bytes of a member, exactly as many as ``sizes`` says, piece by piece.
 
         Raises:
             ArchiveError: damaged, or more or fewer bytes than declared.
@@ -100,7 +100,7 @@ class Archive:
         member = self._members[name]
         left, crc = member.size, 0
         try:
-            for chunk in self._unpacked(member, length):
+            for chunk in self._unpacked(member):
                 left -= len(chunk)
                 if left < 0:
                     break
@@ -113,6 +113,22 @@ class Archive:
         if crc != member.crc:
             raise ArchiveError(f"member {name!r} cannot be read: its CRC-32 is another")
 
+    def read(self, name: str) -> bytes:
+        """Return the bytes of a member for a caller who knows their SHA-256: no CRC-32 is made.
+
+        Raises:
+            ArchiveError: as :meth:`chunks`.
+        """
+        member = self._members[name]
+        if member.method != STORED:
+            return b"".join(self.chunks(name))
+        if member.packed_size != member.size:
+            raise ArchiveError(f"member {name!r} does not have its declared size")
+        try:
+            return self._read(self._starts[name], member.size)
+        except _ERRORS as error:
+            raise ArchiveError(f"member {name!r} cannot be read: {error}") from None
+
     def digest(self) -> str:
         """Return ``sha256:`` and the hex digest of the whole file."""
         return digest_of(self._file)
@@ -124,16 +140,16 @@ class Archive:
             raise ValueError("the file ends too early")
         return data
 
-    def _unpacked(self, member: _Member, length: int) -> Iterator[bytes]:
+    def _unpacked(self, member: _Member) -> Iterator[bytes]:
         inflate = zlib.decompressobj(-zlib.MAX_WBITS)
         start = self._starts[member.name]
         end = start + member.packed_size
-        for offset in range(start, end, length):
-            data = self._read(offset, min(length, end - offset))
+        for offset in range(start, end, CHUNK_BYTES):
+            data = self._read(offset, min(CHUNK_BYTES, end - offset))
             if member.method == STORED:
                 yield data
                 continue
-            while chunk := inflate.decompress(data, length):
+            while chunk := inflate.decompress(data, CHUNK_BYTES):
                 yield chunk
                 data = inflate.unconsumed_tail
 

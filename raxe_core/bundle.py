@@ -8,13 +8,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from raxe_core.archive import ALLOWED_SUFFIXES, CHUNK_BYTES, MEMBER_NAME, Archive, ArchiveError
+from raxe_core.archive import ALLOWED_SUFFIXES, MEMBER_NAME, Archive, ArchiveError
 from raxe_core.errors import BundleError, MetadataError
 from raxe_core.files import read_regular
 from raxe_core.strict_json import dump_json, parse_json
 
 if TYPE_CHECKING:
-    from raxe_core.manifest import Manifest
+    from raxe_core.manifest import Manifest, Member
 
 __all__ = ["MANIFEST_NAME", "Bundle", "pack"]
 
@@ -108,7 +108,15 @@ class Bundle:
         Raises:
             BundleError: no such member, or its bytes are not those of the manifest.
         """
-        return b"".join(self._checked(name, MAX_MEMBER_BYTES))
+        import hashlib
+
+        member = self._member(name)
+        try:
+            data = self._archive.read(name)
+        except ArchiveError as error:
+            raise self._error(str(error)) from None
+        self._compare(member, hashlib.sha256(data).hexdigest())
+        return data
 
     def verify(self) -> None:
         """Check the manifest with its metadata, and every member, piece by piece, against it.
@@ -117,10 +125,14 @@ class Bundle:
             BundleError: names the first member that differs.
             MetadataError: the manifest does not fit its schema.
         """
+        import hashlib
+
         self.check_metadata()
         for member in self.manifest.members:
-            for _ in self._checked(member.name, CHUNK_BYTES):
-                pass
+            digest = hashlib.sha256()
+            for chunk in self._chunks(member.name):
+                digest.update(chunk)
+            self._compare(member, digest.hexdigest())
 
     def check_metadata(self) -> None:
         """Check the metadata that the manifest holds.
@@ -167,23 +179,19 @@ class Bundle:
             if there[name] != size:
                 raise self._error(f"member {name!r} does not have the size of the manifest")
 
-    def _checked(self, name: str, length: int) -> Iterator[bytes]:
-        """Yield the bytes of a member, and raise at the end if they are not the manifest's."""
-        import hashlib
-
+    def _member(self, name: str) -> Member:
         member = self.manifest.member(name)
         if member is None:
             raise self._error(f"has no member {name!r}")
-        digest = hashlib.sha256()
-        for chunk in self._chunks(name, length):
-            digest.update(chunk)
-            yield chunk
-        if digest.hexdigest() != member.sha256:
-            raise self._error(f"member {name!r} does not have the SHA-256 of the manifest")
+        return member
 
-    def _chunks(self, name: str, length: int = CHUNK_BYTES) -> Iterator[bytes]:
+    def _compare(self, member: Member, digest: str) -> None:
+        if digest != member.sha256:
+            raise self._error(f"member {member.name!r} does not have the SHA-256 of the manifest")
+
+    def _chunks(self, name: str) -> Iterator[bytes]:
         try:
-            yield from self._archive.chunks(name, length)
+            yield from self._archive.chunks(name)
         except ArchiveError as error:
             raise self._error(str(error)) from None
 

@@ -34,7 +34,7 @@ def check_content(bundle: Bundle) -> None:
         BundleError: names the first member that is wrong, and the reason.
         MetadataError: the manifest does not fit its schema.
     """
-    bundle.check_metadata()
+    bundle.verify()
     for member in bundle.manifest.members:
         data = bundle.read(member.name)
         try:

@@ -66,12 +66,13 @@ def scan(
 
 @contextmanager
 def _uncollected() -> Iterator[None]:
-    """Leave garbage where it is: imports and a model make much that lives, and little else."""
+    """Spare the collector: imports and a model make much, and it lives until the program ends."""
     enabled = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
+        gc.freeze()  # or the end of the program would walk over all of it
         if enabled:
             gc.enable()
 
