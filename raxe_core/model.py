@@ -156,10 +156,8 @@ class Model:
     @property
     def claimed_checksum(self) -> str | None:
         """The checksum of the bundle's file, as the metadata claims it."""
-        if isinstance(self._metadata, dict):
-            checksum: str | None = self._metadata.get("file_info", {}).get("checksum")
-            return checksum
-        return self._metadata.file_info.checksum
+        checksum: str | None = self.metadata_json.get("file_info", {}).get("checksum")
+        return checksum
 
     @property
     def performance(self) -> Performance:
