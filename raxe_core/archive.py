@@ -142,14 +142,16 @@ class Archive:
 
     def _unpacked(self, member: _Member) -> Iterator[bytes]:
         inflate = zlib.decompressobj(-zlib.MAX_WBITS)
+        # No more than a byte beyond what is declared, however much a member unpacks to.
+        length = min(CHUNK_BYTES, member.size + 1)
         start = self._starts[member.name]
         end = start + member.packed_size
-        for offset in range(start, end, CHUNK_BYTES):
-            data = self._read(offset, min(CHUNK_BYTES, end - offset))
+        for offset in range(start, end, length):
+            data = self._read(offset, min(length, end - offset))
             if member.method == STORED:
                 yield data
                 continue
-            while chunk := inflate.decompress(data, CHUNK_BYTES):
+            while chunk := inflate.decompress(data, length):
                 yield chunk
                 data = inflate.unconsumed_tail
 
