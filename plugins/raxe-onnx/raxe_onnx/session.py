@@ -8,8 +8,6 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from raxe_core import (
     Manifest,
     Model,
@@ -25,8 +23,6 @@ if TYPE_CHECKING:
     import onnxruntime
 
 __all__ = ["load"]
-
-_IDS = np.dtype(np.int64)
 
 
 def load(model: Model, options: RuntimeOptions) -> TextDetector:
@@ -73,11 +69,14 @@ class _Forward:
     def __init__(
         self, model: Model, session: onnxruntime.InferenceSession, manifest: Manifest
     ) -> None:
+        import numpy as np  # not at the top: the weights are hashed meanwhile
+
         self._session = session
+        self._array, self._dtype = np.array, np.dtype(np.int64)
         inputs = {node.name for node in session.get_inputs()}
         # The same for every window but for its length.
-        shape = (1, manifest.input.max_tokens)
-        constant = {"attention_mask": np.ones(shape, _IDS), "token_type_ids": np.zeros(shape, _IDS)}
+        row = np.ones((1, manifest.input.max_tokens), self._dtype)
+        constant = {"attention_mask": row, "token_type_ids": 0 * row}
         self._constant = {name: row for name, row in constant.items() if name in inputs}
         outputs = manifest.outputs
         self._tensors = {
@@ -103,7 +102,7 @@ class _Forward:
     def _run(
         self, ids: Sequence[int], heads: Sequence[str], tensors: list[str]
     ) -> dict[str, list[float]]:
-        feed = {"input_ids": np.array((ids,), _IDS)}
+        feed = {"input_ids": self._array((ids,), self._dtype)}
         for name, row in self._constant.items():
             feed[name] = row[:, : len(ids)]
         values = self._session.run(tensors, feed)
