@@ -3,7 +3,7 @@
 Runs the command in this process on the standard prompts, repeated, and takes the CPU time inside
 the runtime's ``session.run`` from that of the whole.
 
-    python benchmarks/evaluation.py [MODEL] [--prompts 10000] [--json]
+    python benchmarks/evaluation.py [MODEL] [--prompts 10000] [--batch-tokens 0] [--json]
 """
 
 from __future__ import annotations
@@ -33,9 +33,12 @@ def write_prompts(path: Path, number: int) -> None:
             file.write(json.dumps({**row, "family": prompt.family}) + "\n")
 
 
-def measure(model_id: str, prompts: int) -> dict[str, float]:
+def measure(model_id: str, prompts: int, batch_tokens: int) -> dict[str, float]:
     """Return CPU seconds of the whole command, and of the inference in it."""
     run, inside = ort.InferenceSession.run, 0.0
+    command = ["models", "test", model_id]
+    if batch_tokens:
+        command += ["--batch-tokens", str(batch_tokens)]
 
     def timed(self: Any, *arguments: Any, **named: Any) -> Any:
         nonlocal inside
@@ -52,7 +55,7 @@ def measure(model_id: str, prompts: int) -> dict[str, float]:
         started = time.process_time()
         try:
             with contextlib.redirect_stdout(io.StringIO()):
-                raxe(["models", "test", model_id, "--prompts", str(path)], standalone_mode=False)
+                raxe([*command, "--prompts", str(path)], standalone_mode=False)
         except SystemExit as error:
             if error.code:
                 raise
@@ -64,8 +67,8 @@ def measure(model_id: str, prompts: int) -> dict[str, float]:
 
 def main() -> None:
     """Print the share."""
-    options = read_options(__doc__, model=True, prompts=10_000)
-    result = measure(options.model, options.prompts)
+    options = read_options(__doc__, model=True, prompts=10_000, batch_tokens=0)
+    result = measure(options.model, options.prompts, options.batch_tokens)
     around = result["cpu_seconds"] - result["inference_cpu_seconds"]
     result["around_share"] = around / result["cpu_seconds"]
     if options.json:

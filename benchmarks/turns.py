@@ -34,7 +34,7 @@ def read_options(documentation: str, *, model: bool = False, **numbers: int) -> 
     if model:
         parser.add_argument("model", nargs="?", default="v1.0_onnx_int8")
     for name, default in numbers.items():
-        parser.add_argument(f"--{name}", type=int, default=default)
+        parser.add_argument(f"--{name.replace('_', '-')}", type=int, default=default)
     parser.add_argument("--json", action="store_true", help="print JSON")
     return parser.parse_args()
 
