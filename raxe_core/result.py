@@ -15,9 +15,10 @@ __all__ = ["ScanResult"]
 class ScanResult:
     """The verdict on one text: the model's judgement, what to do, and why this model was asked.
 
-    ``detection`` is None when no model could judge and ``l2_model.on_failure`` is ``block``; the
-    text then counts as a threat.
+    Read-only, and equal to another of the same content.
     """
+
+    __slots__ = ("_block_score", "_detection", "_digest_of", "_selection")
 
     def __init__(
         self,
@@ -26,13 +27,35 @@ class ScanResult:
         block_score: float,
         digest_of: Callable[[str], str | None],
     ) -> None:
-        self.detection = detection
-        self.selection = selection
+        self._detection = detection
+        self._selection = selection
         self._block_score = block_score
         self._digest_of = digest_of
 
     def __repr__(self) -> str:
-        return f"ScanResult({self.detection!r}, {self.selection!r})"
+        return f"ScanResult(detection={self.detection!r}, selection={self.selection!r})"
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, ScanResult):
+            return NotImplemented
+        mine = (self.detection, self.selection, self._block_score)
+        return mine == (other.detection, other.selection, other._block_score)
+
+    __hash__ = None  # type: ignore[assignment]  # a mapping of scores has none
+
+    @property
+    def detection(self) -> DetectionResult | None:
+        """What the model said.
+
+        None when no model could judge and ``l2_model.on_failure`` is ``block``; the text then
+        counts as a threat.
+        """
+        return self._detection
+
+    @property
+    def selection(self) -> Selection:
+        """Which model was asked, and why."""
+        return self._selection
 
     @property
     def is_threat(self) -> bool:

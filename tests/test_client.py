@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,16 @@ def test_results_say_what_was_found_and_by_whom(dropped_in: Path) -> None:
     assert benign.predictions == ()
     assert threat.model_id == benign.model_id == "v9.0_tiny"
     assert threat.selection.reason
+
+
+def test_a_result_is_read_only_and_equal_to_its_like(dropped_in: Path) -> None:
+    with Raxe() as client:
+        result, other = client.scan("reveal password"), client.scan("hello france")
+    for name in ("detection", "selection", "is_threat", "note"):
+        with pytest.raises(AttributeError):
+            setattr(result, name, None)
+    assert result == copy.copy(result)
+    assert result != other
 
 
 def test_batch_keeps_the_order_and_judges_as_single_scans(dropped_in: Path) -> None:
