@@ -118,13 +118,10 @@ def structure_manifest(value: Any, where: str) -> Manifest:
     Raises:
         MetadataError: as :func:`read_manifest`, or the metadata does not fit its schema.
     """
-    manifest = read_manifest(value, where)
-    import attrs
-
     from raxe_core.metadata import ModelMetadata, structure, unstructure
 
-    described = attrs.make_class("Described", {"metadata": attrs.field(type=ModelMetadata)})
-    metadata: Any = structure({"metadata": manifest.metadata}, described, where).metadata
+    manifest = read_manifest(value, where)
+    metadata = structure(manifest.metadata, ModelMetadata, where, "$.metadata")
     return manifest._replace(metadata=unstructure(metadata))
 
 

@@ -164,8 +164,10 @@ class ModelMetadata:
     not_recommended_for: tuple[str, ...] = ()
 
 
-def structure(value: Any, cls: type[_T], where: str) -> _T:
+def structure(value: Any, cls: type[_T], where: str, path: str = "$") -> _T:
     """Turn parsed JSON into ``cls``, strictly: no unknown keys, no coercion between types.
+
+    ``where`` is the file and ``path`` the place in it that the value comes from, for messages.
 
     Raises:
         MetadataError: with file, JSON path and reason of each fault (at most five are listed).
@@ -175,9 +177,8 @@ def structure(value: Any, cls: type[_T], where: str) -> _T:
     try:
         return _converter().structure(value, cls)  # type: ignore[no-any-return]
     except Exception as error:  # cattrs raises groups and whatever a hook raised
-        faults = [
-            _fault(line) for line in cattrs.transform_error(error, format_exception=_describe)
-        ]
+        lines = cattrs.transform_error(error, path=path, format_exception=_describe)
+        faults = [_fault(line) for line in lines]
         more = f" (and {len(faults) - 5} more)" if len(faults) > 5 else ""
         listed = "; ".join(faults[:5])
         raise MetadataError(f"{where}: {listed}{more}. Mend the value, or remove it.") from None
