@@ -1,27 +1,22 @@
 """The checksum of a bundle's file that its metadata claims, hashed once for each content.
 
-A manifest holds the SHA-256 of every other member, and nothing else is ever read: once a file with
-this manifest has met its checksum, hashing all of it again before each load would protect nothing.
-What has met its checksum is remembered in ``$RAXE_HOME/cache/checksums``: safe to delete, and done
-without where it cannot be written.
+Once a file with this manifest has met its checksum, hashing all of it again before each load would
+protect nothing: every member that is read is checked against the manifest.
 """
 
 from __future__ import annotations
 
-import contextlib
 from typing import TYPE_CHECKING
 
-from raxe_core.errors import BundleError, RaxeError
-from raxe_core.files import atomic_write, raxe_home, read_regular
+from raxe_core.errors import BundleError
+from raxe_core.facts import is_known, remember_fact
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from raxe_core.bundle import Bundle
 
 __all__ = ["check_checksum", "compare_checksum"]
 
-MAX_BYTES = 1 << 10
+_KIND = "checksums"
 
 
 def check_checksum(bundle: Bundle, claimed: str) -> None:
@@ -30,16 +25,10 @@ def check_checksum(bundle: Bundle, claimed: str) -> None:
     Raises:
         BundleError: the file has another checksum.
     """
-    path = _path(bundle.manifest_digest())
-    content = claimed.encode("utf-8")
-    if path is not None:
-        with contextlib.suppress(OSError):
-            if read_regular(path, MAX_BYTES) == content:
-                return
-    compare_checksum(bundle, claimed)
-    if path is not None:
-        with contextlib.suppress(OSError):
-            atomic_write(path, content)
+    digest = bundle.manifest_digest()
+    if not is_known(_KIND, digest, claimed):
+        compare_checksum(bundle, claimed)
+        remember_fact(_KIND, digest, claimed)
 
 
 def compare_checksum(bundle: Bundle, claimed: str) -> None:
@@ -50,10 +39,3 @@ def compare_checksum(bundle: Bundle, claimed: str) -> None:
             f"{bundle.path}: its checksum is {found}, the metadata says {claimed}. "
             "Get the file again, or mend file_info.checksum."
         )
-
-
-def _path(manifest_digest: str) -> Path | None:
-    try:
-        return raxe_home() / "cache" / "checksums" / manifest_digest.removeprefix("sha256:")
-    except RaxeError:  # no home
-        return None

@@ -1,9 +1,8 @@
 """The models of drop-in folders that were found sound on this machine, and the check of new ones.
 
 A bundle of a drop-in folder may come from anybody, so its weights are first loaded in a limited
-process. What passes is remembered by its content and by everything that it was tried with, in this
-process and in ``$RAXE_HOME/cache/validated``: a cache that is safe to delete, and that is done
-without where it cannot be written. A model that an installed package brought is loaded as it is.
+process. What passes is remembered by its content and by everything that it was tried with. A model
+that an installed package brought is loaded as it is.
 """
 
 from __future__ import annotations
@@ -21,8 +20,8 @@ from raxe_core._version import __version__
 from raxe_core.benchmark.fingerprint import machine_key
 from raxe_core.discovery import open_bundle
 from raxe_core.entry_points import find_distributions, normalized
-from raxe_core.errors import RaxeError
-from raxe_core.files import atomic_write, raxe_home, read_regular
+from raxe_core.facts import is_known, remember_fact
+from raxe_core.files import read_regular
 from raxe_core.model import Model
 from raxe_core.plugins import PluginHost
 
@@ -31,10 +30,10 @@ if TYPE_CHECKING:
 
 __all__ = ["remember", "validated"]
 
-MAX_BYTES = 1 << 20
+MAX_METADATA_BYTES = 1 << 20
+_KIND = "validated"
 _REQUIRED = re.compile(rb"^Requires-Dist: *([A-Za-z0-9._-]+)", re.MULTILINE)
 
-_passed: set[str] = set()
 _one_at_a_time = threading.Lock()
 
 
@@ -49,7 +48,7 @@ def validated(model: Model, host: PluginHost) -> Model:
     with open_bundle(model) as bundle, _one_at_a_time:  # as the signature says, if it must have one
         model = copy.copy(model)
         model.manifest_digest = bundle.manifest_digest()
-        if not _is_remembered(model, host):
+        if not is_known(_KIND, model.manifest_digest, _tried_with(model, host)):
             _check(bundle, model, host)
             remember(model, host)
     return model
@@ -66,25 +65,12 @@ def _check(bundle: Bundle, model: Model, host: PluginHost) -> None:
 
 def remember(model: Model, host: PluginHost) -> None:
     """Remember that a model passed every check with its ``manifest_digest``."""
-    entry, path = _entry(model, host)
-    _passed.add(entry)
-    if path is not None:
-        with contextlib.suppress(OSError):
-            atomic_write(path, entry.encode("utf-8"))
+    assert model.manifest_digest is not None
+    remember_fact(_KIND, model.manifest_digest, _tried_with(model, host))
 
 
-def _is_remembered(model: Model, host: PluginHost) -> bool:
-    entry, path = _entry(model, host)
-    if entry in _passed:
-        return True
-    try:
-        return path is not None and read_regular(path, MAX_BYTES) == entry.encode("utf-8")
-    except OSError:
-        return False
-
-
-def _entry(model: Model, host: PluginHost) -> tuple[str, Path | None]:
-    """Return what is remembered of a model that passed, and the file that it stands in."""
+def _tried_with(model: Model, host: PluginHost) -> str:
+    """Return what is remembered of a model that passed."""
     plugin, module = host.runtime_plugin(model)
     content = {
         "content": model.manifest_digest,
@@ -93,13 +79,7 @@ def _entry(model: Model, host: PluginHost) -> tuple[str, Path | None]:
         "raxe": __version__,
         "versions": _versions(plugin),
     }
-    assert model.manifest_digest is not None
-    try:
-        name = model.manifest_digest.removeprefix("sha256:")
-        path = raxe_home() / "cache" / "validated" / f"{name}.json"
-    except RaxeError:  # no home
-        path = None
-    return json.dumps(content, sort_keys=True), path
+    return json.dumps(content, sort_keys=True)
 
 
 def _versions(plugin: str) -> dict[str, str]:
@@ -108,7 +88,7 @@ def _versions(plugin: str) -> dict[str, str]:
     names = {plugin}
     if plugin in installed:
         with contextlib.suppress(OSError):
-            described = read_regular(Path(installed[plugin].info, "METADATA"), MAX_BYTES)
+            described = read_regular(Path(installed[plugin].info, "METADATA"), MAX_METADATA_BYTES)
             names |= {normalized(name.decode()) for name in _REQUIRED.findall(described)}
     versions = {name: installed[name].version for name in sorted(names) if name in installed}
     return {"python": sys.version.split()[0], **versions}

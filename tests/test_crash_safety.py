@@ -143,8 +143,8 @@ def test_killed_discovery(kill: Kill, home: Path) -> None:
 def test_killed_validation(kill: Kill, home: Path) -> None:
     write_bundle(home / "models")
     for _ in kill(crash_writers.write_validated):
-        for path in (home / "cache" / "validated").glob("*.json"):
-            assert parse_json(path.read_bytes())["content"] == f"sha256:{path.stem}"
+        for path in (home / "cache" / "validated").glob("[!.]*"):
+            assert parse_json(path.read_bytes())["content"] == f"sha256:{path.name}"
 
 
 def test_killed_benchmark(kill: Kill, home: Path) -> None:

@@ -13,7 +13,7 @@ from onnx import ModelProto, TensorProto, helper, numpy_helper
 from plugin_source import Site
 from tiny_model import _graph, write_bundle, write_source
 
-from raxe_core import BundleError, Model, ModelLoadError, ModelRegistry, RaxeError, validated
+from raxe_core import BundleError, Model, ModelLoadError, ModelRegistry, RaxeError, facts, validated
 from raxe_core.bundle import pack
 from raxe_core.model import RuntimeOptions
 from raxe_core.plugins import PluginHost
@@ -32,13 +32,13 @@ def tried(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         ids.append(model.model_id)
         yield from try_model(model, host)
 
-    monkeypatch.setattr(validated, "_passed", set())
+    monkeypatch.setattr(facts, "_in_process", set())
     monkeypatch.setattr("raxe_core.trial.try_model", noted)
     return ids
 
 
 def new_process() -> None:
-    validated._passed.clear()
+    facts._in_process.clear()
 
 
 def judge(model_id: str = "v9.0_tiny") -> bool:
