@@ -57,10 +57,10 @@ score = client.scan(text).score
 """
 # The command line, whose exit code 1 for a threat is no failure here.
 SCAN = """
-from raxe_core.cli.main import main
+from raxe_core.cli.main import program
 
 try:
-    main()
+    program()
 except SystemExit as end:
     if end.code not in (0, 1):
         raise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 from pathlib import Path
 
@@ -54,6 +55,14 @@ def test_help_shows_an_example(raxe: RunRaxe, words: tuple[str, ...]) -> None:
 
 def test_version(raxe: RunRaxe) -> None:
     assert raxe("--version").stdout == f"raxe, version {__version__}\n"
+
+
+def test_a_command_in_a_process_of_others_leaves_the_collector_alone(
+    dropped_in: Path, raxe: RunRaxe
+) -> None:
+    before = (gc.isenabled(), gc.get_threshold(), gc.get_freeze_count())
+    assert raxe("scan", ATTACK).exit_code == 1
+    assert (gc.isenabled(), gc.get_threshold(), gc.get_freeze_count()) == before
 
 
 @pytest.mark.parametrize("arguments", [["nosuch"], ["models", "nosuch"], ["models", "list", "--x"]])

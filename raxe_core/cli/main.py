@@ -16,7 +16,7 @@ from raxe_core.cli.lazy import LazyGroup, import_command
 from raxe_core.errors import PluginError, RaxeError
 from raxe_core.safe_text import safe_text
 
-__all__ = ["main"]
+__all__ = ["main", "program"]
 
 COMMANDS = {
     "scan": ("raxe_core.cli.scan:scan", "Judge a text with the selected model."),
@@ -26,6 +26,7 @@ COMMANDS = {
     "plugins": ("raxe_core.cli.plugins:plugins", "Show the installed plugins."),
 }
 MAX_ERROR_CHARACTERS = 2_000
+OBJECTS_BETWEEN_COLLECTIONS = 50_000
 
 
 class RootGroup(LazyGroup):
@@ -60,8 +61,6 @@ class RootGroup(LazyGroup):
 
     def main(self, *args: Any, **options: Any) -> Any:
         """Run a command; a RaxeError becomes one message on stderr and its exit code."""
-        # At its end the interpreter would look for garbage in all that was imported and loaded.
-        atexit.register(gc.freeze)
         for stream in (sys.stdout, sys.stderr):
             if hasattr(stream, "reconfigure"):
                 stream.reconfigure(errors="backslashreplace")
@@ -109,3 +108,12 @@ def main(ctx: click.Context, config_path: Path | None) -> None:
       raxe models test v1.0_onnx_int8
     """
     ctx.obj = config_path
+
+
+def program() -> None:
+    """Run the command line as the one task of this process."""
+    # Nearly all that is imported and loaded lives to the end: to look through it for garbage every
+    # few hundred objects, and once more at the end, would take longer than to open a model.
+    gc.set_threshold(OBJECTS_BETWEEN_COLLECTIONS)
+    atexit.register(gc.freeze)
+    main()

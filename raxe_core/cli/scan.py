@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import gc
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import click
@@ -50,7 +47,7 @@ def scan(
     """
     content = _content(text, path)
     try:
-        with _uncollected(), Raxe(l2_model=model_id, config_path=config_path) as raxe:
+        with Raxe(l2_model=model_id, config_path=config_path) as raxe:
             result = raxe.scan(content)
     except RaxeError as error:
         # Exit code 1 says "threat", so no error may have it.
@@ -62,19 +59,6 @@ def scan(
     else:
         click.echo(_as_text(result))
     sys.exit(1 if result.is_threat else 0)
-
-
-@contextmanager
-def _uncollected() -> Iterator[None]:
-    """Spare the collector: imports and a model make much, and it lives until the program ends."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.freeze()  # or the end of the program would walk over all of it
-        if enabled:
-            gc.enable()
 
 
 def _content(text: str | None, path: Path | None) -> str:
