@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-import threading
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from raxe_core import (
@@ -34,29 +33,15 @@ def load(model: Model, options: RuntimeOptions) -> TextDetector:
             fit the manifest.
         RuntimeUnavailableError: onnxruntime is missing or older than the model asks for.
     """
-    with open_bundle(model) as bundle:
+    with open_bundle(model) as bundle, ThreadPoolExecutor(1) as beside:
         manifest = bundle.manifest
         tokenizer = bundle.read("tokenizer.json")
-        reading = _beside(lambda: bundle.read("model.onnx"))  # hashed while the library is imported
+        reading = beside.submit(bundle.read, "model.onnx")  # hashed while the library is imported
         ort = _onnxruntime(model)
         weights = reading.result()
     check_graph(weights, f"Model {model.model_id}: model.onnx")
     session = _session(ort, model, weights, options)
     return TextDetector(model.model_id, manifest, tokenizer, _Forward(model, session, manifest))
-
-
-def _beside(function: Callable[[], bytes]) -> Future[bytes]:
-    """Call a function in a thread that no end of the program waits for."""
-    future: Future[bytes] = Future()
-
-    def run() -> None:
-        try:
-            future.set_result(function())
-        except BaseException as error:  # handed to whoever waits
-            future.set_exception(error)
-
-    threading.Thread(target=run, daemon=True).start()
-    return future
 
 
 class _Forward:
