@@ -154,7 +154,7 @@ def create_detector(model):
 """)
     config(
         "l2_model: {selection: explicit, model_id: v1.0_slow, fallback_model_id: v9.1_small, "
-        "load_timeout_s: 0.05}\n"
+        "load_timeout_s: 1}\n"
     )
     with Raxe() as raxe:
         selection = raxe.scan(ATTACK).selection
