@@ -67,9 +67,8 @@ def _add_file(source: Path, folder: Path, replace: bool) -> Path:
     if model.problem is not None:
         raise BundleError(model.problem)
     with open_bundle(model) as opened:
-        if (
-            model.claimed_checksum is not None
-        ):  # of this very file, whatever is remembered of its content
+        # Of this very file, whatever is remembered of its content.
+        if model.claimed_checksum is not None:
             compare_checksum(opened, model.claimed_checksum)
         opened.verify()
         digest = opened.digest()
