@@ -13,7 +13,7 @@ import struct
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import NamedTuple
 
 from raxe_core.files import digest_of, open_regular
 
@@ -30,6 +30,7 @@ MAX_INFLATED_BYTES = 512 << 20
 MAX_DIRECTORY_BYTES = 64 << 10
 MAX_VERSION = 63
 CHUNK_BYTES = 1 << 20
+BUFFER_BYTES = 8 << 10
 STORED, DEFLATED = 0, 8
 
 # Of each record: what is read of it, in the order of the format (APPNOTE.TXT 4.3).
@@ -73,7 +74,7 @@ class Archive:
 
     def __init__(self, path: Path | str) -> None:
         try:
-            self._file: IO[bytes] = os.fdopen(open_regular(path, MAX_BYTES), "rb", 8 << 10)
+            self._file = open_regular(path, MAX_BYTES, BUFFER_BYTES)
         except OSError as error:
             raise ArchiveError(f"cannot be read: {error.strerror or error}") from None
         try:

@@ -26,6 +26,7 @@ __all__ = [
 
 LOCK_SECONDS = 10.0
 STALE_SECONDS = 3_600.0
+PIECE_BYTES = 64 << 10
 _TEMPORARY = ".raxe-tmp"
 
 
@@ -44,8 +45,8 @@ def raxe_home() -> Path:
         raise ConfigError("No home folder is known; set RAXE_HOME to a folder of yours.") from None
 
 
-def open_regular(path: Path | str, limit: int) -> int:
-    """Open ``path`` for reading and return its file descriptor.
+def open_regular(path: Path | str, limit: int, buffering: int = 0) -> IO[bytes]:
+    """Open ``path`` for reading; ``buffering`` is that of :func:`open`, none by default.
 
     Devices, pipes and sockets are refused before anything is read from them (opening one must not
     hang), and so is a file of more than ``limit`` bytes.
@@ -57,7 +58,7 @@ def open_regular(path: Path | str, limit: int) -> int:
     descriptor = os.open(path, flags)
     status = os.fstat(descriptor)
     if stat.S_ISREG(status.st_mode) and status.st_size <= limit:
-        return descriptor
+        return os.fdopen(descriptor, "rb", buffering)
     os.close(descriptor)
     if not stat.S_ISREG(status.st_mode):
         raise OSError(errno.EINVAL, "not a regular file", str(path))
@@ -71,10 +72,14 @@ def read_regular(path: Path | str, limit: int) -> bytes:
     Raises:
         OSError: as :func:`open_regular`.
     """
-    with os.fdopen(open_regular(path, limit), "rb") as file:
-        # Not the limit: to make room for a megabyte takes longer than to read a small file.
-        size = os.fstat(file.fileno()).st_size
-        return file.read(min(limit, max(size, 64 << 10)))
+    pieces = []
+    left = limit
+    with open_regular(path, limit) as file:
+        # Not at once: to make room for a megabyte takes longer than to read a small file.
+        while piece := file.read(min(left, PIECE_BYTES)):
+            pieces.append(piece)
+            left -= len(piece)
+    return b"".join(pieces)
 
 
 def digest_of(file: IO[bytes]) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -76,7 +75,7 @@ def _digest(path: Path | None) -> str | None:
     if path is None:
         return None
     try:
-        with os.fdopen(open_regular(path, MAX_FILE_BYTES), "rb") as file:
+        with open_regular(path, MAX_FILE_BYTES) as file:
             return digest_of(file)
     except OSError:
         return None

@@ -194,12 +194,10 @@ def _library(module: str) -> Any:
 
 def _check_readable(bundle: Path) -> None:
     """Refuse what the library would hang on or read without end."""
-    import os
-
     from raxe_core.archive import MAX_BYTES
 
     try:
-        os.close(open_regular(bundle, MAX_BYTES))
+        open_regular(bundle, MAX_BYTES).close()
     except OSError as error:
         raise UsageError(f"{bundle}: cannot be read: {error.strerror or error}.") from None
 

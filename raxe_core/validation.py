@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import os
 from collections.abc import Iterator
 
 import attrs
@@ -82,7 +81,7 @@ def _file_exists(model: Model) -> str:
 def _checksum_matches(model: Model) -> str:
     assert model.bundle_path is not None
     try:
-        with os.fdopen(open_regular(model.bundle_path, MAX_BYTES), "rb") as file:
+        with open_regular(model.bundle_path, MAX_BYTES) as file:
             found = digest_of(file)
     except OSError as error:
         raise BundleError(f"{model.bundle_path}: {error.strerror or error}.") from None

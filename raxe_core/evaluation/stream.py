@@ -6,7 +6,6 @@ import csv
 import gzip
 import hashlib
 import io
-import os
 import sys
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -189,7 +188,7 @@ def _opened(path: Path) -> Any:
             raise DatasetError("Standard input is closed. Give a file.")
         return sys.stdin.buffer
     try:
-        return os.fdopen(open_regular(path, MAX_FILE_BYTES), "rb", buffering=0)
+        return open_regular(path, MAX_FILE_BYTES)
     except OSError as error:
         raise DatasetError(f"{path}: cannot be read: {error.strerror or error}.") from None
 
