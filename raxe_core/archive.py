@@ -30,7 +30,7 @@ MAX_INFLATED_BYTES = 512 << 20
 MAX_DIRECTORY_BYTES = 64 << 10
 MAX_VERSION = 63
 CHUNK_BYTES = 1 << 20
-BUFFER_BYTES = 8 << 10
+HEAD_BYTES = 8 << 10
 STORED, DEFLATED = 0, 8
 
 # Of each record: what is read of it, in the order of the format (APPNOTE.TXT 4.3).
@@ -74,10 +74,12 @@ class Archive:
 
     def __init__(self, path: Path | str) -> None:
         try:
-            self._file = open_regular(path, MAX_BYTES, BUFFER_BYTES)
+            self._file = open_regular(path, MAX_BYTES, HEAD_BYTES)
         except OSError as error:
             raise ArchiveError(f"cannot be read: {error.strerror or error}") from None
         try:
+            # All of a small archive, and what a list reads of most: the rest is read when asked.
+            self._head = self._file.read(HEAD_BYTES)
             offset, length = self._check_ends()
             members = _members(self._read(offset, length))
             _check_sums(members)
@@ -135,8 +137,10 @@ class Archive:
         return digest_of(self._file)
 
     def _read(self, offset: int, length: int) -> bytes:
-        self._file.seek(offset)
-        data = self._file.read(length)
+        data = self._head[offset : offset + length]
+        if len(data) != length:
+            self._file.seek(offset)
+            data = self._file.read(length)
         if len(data) != length:
             raise ValueError("the file ends too early")
         return data
@@ -161,8 +165,8 @@ class Archive:
 
         The first member starts the file, and one end record of a short directory ends it.
         """
-        starts = self._file.read(4) == b"PK\x03\x04"
-        size = os.fstat(self._file.fileno()).st_size
+        starts = self._head.startswith(b"PK\x03\x04")
+        size = self._file.seek(0, os.SEEK_END)
         record = self._read(max(0, size - _END_RECORD.size), min(size, _END_RECORD.size))
         if len(record) != _END_RECORD.size or record[:4] != b"PK\x05\x06":
             raise ValueError("no archive, or bytes before or behind it")

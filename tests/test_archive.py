@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from raxe_core.archive import Archive, ArchiveError
 
 Pack = Callable[..., bytes]
+LONG = bytes(range(256)) * 100
 
 
 def in_pieces(path: Path) -> dict[str, bytes]:
@@ -58,8 +59,9 @@ def test_hostile_archive_is_refused_with_its_reason(tmp_path: Path, case: str) -
         (compressed(zipfile.ZIP_DEFLATED, 500), {"a.json": bytes(500)}),
         (archive(("f/", b""), ("f/g/a-1.0_b.txt", b"x")), {"f/g/a-1.0_b.txt": b"x"}),
         (archive(*((f"a{n}.txt", b"") for n in range(64))), {f"a{n}.txt": b"" for n in range(64)}),
+        (archive(("a.md", LONG), ("b.txt", b"x")), {"a.md": LONG, "b.txt": b"x"}),
     ],
-    ids=["stored", "deflated", "folders", "64 members"],
+    ids=["stored", "deflated", "folders", "64 members", "more than is read at once"],
 )
 def test_plain_archive_is_read(tmp_path: Path, data: bytes, content: dict[str, bytes]) -> None:
     path = tmp_path / "a.raxe"
