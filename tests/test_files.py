@@ -93,6 +93,13 @@ def test_file_of_another_size_or_kind_is_refused(tmp_path: Path) -> None:
         read_regular(tmp_path / "none", 3)
 
 
+@pytest.mark.parametrize("size", [0, 1, 65_535, 65_536, 200_000])
+def test_whole_file_is_read_up_to_the_limit(tmp_path: Path, size: int) -> None:
+    path = tmp_path / "a"
+    path.write_bytes(os.urandom(size))
+    assert read_regular(path, size) == read_regular(path, 1 << 30) == path.read_bytes()
+
+
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no pipes with names")
 def test_pipe_without_a_writer_does_not_hang(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
