@@ -10,7 +10,7 @@ import torch
 from tokenizers import Encoding, Tokenizer
 from torch import Tensor
 
-from data import Row
+from data import AUTHORED_SOURCE, Row
 from model import base_folder
 from recipe import FAMILIES, SUBFAMILIES, Recipe
 
@@ -20,7 +20,7 @@ IGNORED = -100
 
 @dataclasses.dataclass(frozen=True)
 class Batch:
-    """Ids and mask [batch, tokens]; targets [batch] by head name."""
+    """Ids and mask [batch, tokens]; targets [batch] by head name, and ``certain``."""
 
     input_ids: Tensor
     attention_mask: Tensor
@@ -29,12 +29,16 @@ class Batch:
 
 @dataclasses.dataclass(frozen=True)
 class Item:
-    """Token ids of one window (with special tokens) and its three targets."""
+    """Token ids of one window (with special tokens) and its three targets.
+
+    ``certain`` is 1 where the label was written together with the text, else 0.
+    """
 
     ids: list[int]
     binary: int
     family: int
     subfamily: int
+    certain: int = 0
 
 
 def base_tokenizer() -> Tokenizer:
@@ -79,7 +83,8 @@ def to_items(rows: Sequence[Row], recipe: Recipe) -> list[Item]:
             ids = training_window(encoding, row, recipe.max_tokens - 2, rng)
             family = FAMILIES.index(row.family) if row.label else IGNORED
             subfamily = SUBFAMILIES.index(row.kind) if row.label else IGNORED
-            items.append(Item(ids, row.label, family, subfamily))
+            certain = int(row.source == AUTHORED_SOURCE)
+            items.append(Item(ids, row.label, family, subfamily, certain))
     return items
 
 
@@ -112,7 +117,7 @@ def make_batch(items: Sequence[Item]) -> Batch:
     input_ids, attention_mask = pad([item.ids for item in items])
     targets = {
         name: torch.tensor([getattr(item, name) for item in items])
-        for name in ("binary", "family", "subfamily")
+        for name in ("binary", "family", "subfamily", "certain")
     }
     return Batch(input_ids, attention_mask, targets)
 

@@ -14,7 +14,14 @@ from typing import Any
 
 from bundle import VARIANTS
 from calibrate import FALSE_POSITIVE_RATE
-from data import read_jsonl, sha256
+from data import (
+    AUTHORED,
+    AUTHORED_LICENCE,
+    AUTHORED_SOURCE,
+    read_authored,
+    read_jsonl,
+    sha256,
+)
 from recipe import CALIBRATION_SOURCES, Recipe
 from record import POOLED
 
@@ -44,6 +51,8 @@ def data_section(folder: Path, recipe: Recipe) -> str:
         counts.update(
             (str(r["source"]), str(r["license"])[:120], int(r["label"])) for r in read_jsonl(path)
         )
+    lines.append(f"| {AUTHORED.name} | {AUTHORED.stat().st_size} | `{sha256(AUTHORED)}` |")
+    counts.update((AUTHORED_SOURCE, AUTHORED_LICENCE, row.label) for row in read_authored())
     lines += ["", "Sources marked * are in the calibration split as a whole.", ""]
     lines += ["| source | licence of the rows | attacks | benign |", "|---|---|---|---|"]
     for source, licence in sorted({key[:2] for key in counts}):

@@ -19,6 +19,9 @@ from pathlib import Path
 from recipe import CALIBRATION_SOURCES, SOURCE_FACTORS, Recipe
 
 GROUP_WORDS = 6
+AUTHORED = Path(__file__).with_name("authored.jsonl")
+AUTHORED_SOURCE = "RAXE authored pairs"
+AUTHORED_LICENCE = "CC0-1.0"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,6 +73,13 @@ def read_corpora(folder: Path, names: Iterable[str]) -> list[Row]:
     return locate_spans(
         [to_row(r) for r in records], {str(r["pair"]) for r in records if r.get("pair")}
     )
+
+
+def read_authored() -> list[Row]:
+    """The pairs written for RAXE: the same form twice, and only what is asked for decides."""
+    with AUTHORED.open(encoding="utf-8") as lines:
+        records = [json.loads(line) | {"source": AUTHORED_SOURCE} for line in lines]
+    return locate_spans([to_row(r) for r in records], {str(r["pair"]) for r in records})
 
 
 def read_validation(folder: Path) -> dict[str, list[Row]]:

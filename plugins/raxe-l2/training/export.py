@@ -24,7 +24,7 @@ from torch import Tensor, nn
 
 import bundle
 from calibrate import Calibration
-from data import read_corpora, split
+from data import read_authored, read_corpora, split
 from model import HEAD_SIZES, Detector
 from quantise import write_half, write_int8
 from recipe import Recipe
@@ -96,7 +96,8 @@ def write_model(detector: Detector, graph: Path, folder: Path) -> None:
 def training_info(data: Path, run: Path) -> dict[str, object]:
     """The counts that the metadata states."""
     recipe = Recipe()
-    train, held = split(read_corpora(data, recipe.corpora.split(",")), recipe.calibration_share)
+    rows = read_corpora(data, recipe.corpora.split(",")) + read_authored()
+    train, held = split(rows, recipe.calibration_share)
     when = dt.datetime.fromtimestamp((run / "model.pt").stat().st_mtime, dt.timezone.utc)
     return {
         "trained_on": when.date().isoformat(),

@@ -83,6 +83,7 @@ class Recipe:
     examples: int = 76_000
     attack_share: float = 0.42
     hard_share: float = 0.08
+    authored_share: float = 0.0
     # Augmentation.
     plant_rate: float = 0.25
     task_rate: float = 0.3
@@ -97,7 +98,9 @@ class Recipe:
     weight_decay: float = 0.01
     warmup_share: float = 0.06
     label_smoothing: float = 0.05
+    label_weight: float = 1.0
     kind_loss_weight: float = 0.6
+    tuned_embeddings: bool = True
 
     def digest(self) -> str:
         """SHA-256 over all fields, to tell one trained model from another."""
@@ -128,6 +131,32 @@ DISTILLATION = Recipe(
     plant_rate=0.3,
 )
 """The draw and the optimisation of the v1.1 student."""
+
+REFINEMENTS: dict[str, Recipe] = {
+    "v1.0": Recipe(
+        seed=52,
+        examples=30_000,
+        hard_share=0.05,
+        authored_share=0.35,
+        label_weight=0.4,
+        kind_loss_weight=0.2,
+        learning_rate=7e-5,
+        head_learning_rate=2e-4,
+        tuned_embeddings=False,
+    ),
+    "v1.1": Recipe(
+        seed=60,
+        examples=60_000,
+        hard_share=0.05,
+        authored_share=0.3,
+        label_weight=0.2,
+        kind_loss_weight=0.2,
+        max_tokens=160,
+        learning_rate=3e-4,
+        layer_decay=1.0,
+    ),
+}
+"""What ``refine.py --model`` runs: the last stage of each model."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

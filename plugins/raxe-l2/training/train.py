@@ -52,11 +52,17 @@ def examples(data: Path, out: Path, recipe: Recipe, hard: Path | None = None) ->
     if hard is not None:
         drawn = with_hard(drawn, hard, recipe)
     items = to_items(augment(drawn, rows, recipe), recipe)
-    facts = {"rows": len(rows), "examples": len(items), "tokens": sum(len(i.ids) for i in items)}
-    out.mkdir(parents=True, exist_ok=True)
-    (out / "run.json").write_text(json.dumps(dataclasses.asdict(recipe) | facts, indent=1))
-    print(facts, flush=True)
+    write_facts(out, recipe, len(rows), items)
     return items
+
+
+def write_facts(out: Path, recipe: Recipe, rows: int, items: list[Item], **more: object) -> None:
+    """Write ``run.json``: the recipe, the rows it drew from, the examples and tokens made."""
+    facts = {"rows": rows, "examples": len(items), "tokens": sum(len(i.ids) for i in items)}
+    out.mkdir(parents=True, exist_ok=True)
+    record = dataclasses.asdict(recipe) | facts | more
+    (out / "run.json").write_text(json.dumps(record, indent=1))
+    print(facts, flush=True)
 
 
 def main() -> None:
