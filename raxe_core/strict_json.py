@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from typing import Any
 
 __all__ = ["dump_json", "parse_json"]
@@ -67,8 +68,7 @@ def _bounded_int(text: str) -> int:
 def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     result = dict(pairs)
     if len(result) < len(pairs):
-        keys = [key for key, _ in pairs]
-        double = next(key for key in keys if keys.count(key) > 1)
+        ((double, _),) = Counter(key for key, _ in pairs).most_common(1)
         raise ValueError(f"key {double[:80]!r} stands twice in one object")
     return result
 

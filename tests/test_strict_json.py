@@ -86,3 +86,9 @@ def test_size_is_bounded() -> None:
 
 def test_dump_is_one_form() -> None:
     assert dump_json({"b": [1], "a": "ż"}) == '{\n  "a": "ż",\n  "b": [\n    1\n  ]\n}\n'
+
+
+def test_a_double_among_a_great_many_keys_is_found() -> None:
+    keys = [f'"{number}":0' for number in range(90_000)]
+    with pytest.raises(ValueError, match="key '89999' stands twice"):  # soon: not key by key
+        parse_json(("{" + ",".join([*keys, keys[-1]]) + "}").encode())
