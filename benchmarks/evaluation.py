@@ -12,6 +12,7 @@ import contextlib
 import io
 import itertools
 import json
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -20,7 +21,7 @@ from typing import Any
 import onnxruntime as ort
 from turns import read_options
 
-from raxe_core.cli.main import main as raxe
+from raxe_core.cli.main import program
 from raxe_core.evaluation.datasets import standard_dataset
 
 
@@ -36,9 +37,6 @@ def write_prompts(path: Path, number: int) -> None:
 def measure(model_id: str, prompts: int, batch_tokens: int) -> dict[str, float]:
     """Return CPU seconds of the whole command, and of the inference in it."""
     run, inside = ort.InferenceSession.run, 0.0
-    command = ["models", "test", model_id]
-    if batch_tokens:
-        command += ["--batch-tokens", str(batch_tokens)]
 
     def timed(self: Any, *arguments: Any, **named: Any) -> Any:
         nonlocal inside
@@ -51,11 +49,14 @@ def measure(model_id: str, prompts: int, batch_tokens: int) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "prompts.jsonl"
         write_prompts(path, prompts)
+        sys.argv = ["raxe", "models", "test", model_id, "--prompts", str(path)]
+        if batch_tokens:
+            sys.argv += ["--batch-tokens", str(batch_tokens)]
         ort.InferenceSession.run = timed
         started = time.process_time()
         try:
             with contextlib.redirect_stdout(io.StringIO()):
-                raxe([*command, "--prompts", str(path)], standalone_mode=False)
+                program()
         except SystemExit as error:
             if error.code:
                 raise
