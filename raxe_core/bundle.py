@@ -127,22 +127,14 @@ class Bundle:
         """
         import hashlib
 
-        self.check_metadata()
+        from raxe_core.manifest import structure_manifest
+
+        structure_manifest(self.manifest_json, f"{self._path}:{MANIFEST_NAME}")
         for member in self.manifest.members:
             digest = hashlib.sha256()
             for chunk in self._chunks(member.name):
                 digest.update(chunk)
             self._compare(member, digest.hexdigest())
-
-    def check_metadata(self) -> None:
-        """Check the metadata that the manifest holds.
-
-        Raises:
-            MetadataError: it does not fit its schema.
-        """
-        from raxe_core.manifest import structure_manifest
-
-        structure_manifest(self.manifest_json, f"{self.path}:{MANIFEST_NAME}")
 
     def digest(self) -> str:
         """Return ``sha256:`` and the hex digest of the whole file."""

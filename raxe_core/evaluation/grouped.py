@@ -88,7 +88,7 @@ def linear_distribution(estimate: float, left_out: Sequence[Sequence[float]]) ->
 
     ``left_out`` has for each sample the statistic without each of its prompts. Left aside is what
     lies within groups, at most ``HIDDEN`` of the variance, and what is not linear in the samples:
-    of ROC AUC a share of about one by the number of prompts that have one out of order.
+    of ROC AUC a share of about 1/m, where m prompts have one of the other label out of order.
     """
     generator = random.Random(SEED)  # noqa: S311  # reproducible on purpose
     samples = []
