@@ -86,6 +86,26 @@ def test_a_scan_imports_what_it_needs_and_no_more(
     assert found == ["onnxruntime"]
 
 
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="counts the threads of Linux")
+def test_a_scan_starts_no_thread_for_matrix_products(
+    dropped_in: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("RAXE_PLUGINS")
+    monkeypatch.delenv("OPENBLAS_NUM_THREADS", raising=False)
+    code = """
+import os, sys, threading
+from raxe_core.cli.main import program
+sys.argv = ["raxe", "scan", "hello", "--model", "v9.0_tiny"]
+try:
+    program()
+except SystemExit as end:
+    assert not end.code
+print("numpy" in sys.modules, len(os.listdir("/proc/self/task")) - threading.active_count())
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "True 0"
+
+
 def test_importing_the_package_imports_none_of_its_parts() -> None:
     parts = ["raxe_core.client", "raxe_core.plugins", "attr", "attrs", "click", "pluggy", "cattrs"]
     assert imported_by("import raxe_core", [*HEAVY, *parts]) == ("", [])

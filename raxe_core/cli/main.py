@@ -116,4 +116,7 @@ def program() -> None:
     # few hundred objects, and once more at the end, would take longer than to open a model.
     gc.set_threshold(OBJECTS_BETWEEN_COLLECTIONS)
     atexit.register(gc.freeze)
+    # numpy, which runtimes import, would start a thread per core for matrix products that nobody
+    # here asks it for: a quarter of its import.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     main()
