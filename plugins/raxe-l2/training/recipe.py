@@ -146,9 +146,9 @@ REFINEMENTS: dict[str, Recipe] = {
     ),
     "v1.1": Recipe(
         seed=60,
-        examples=60_000,
+        examples=50_000,
         hard_share=0.05,
-        authored_share=0.3,
+        authored_share=0.35,
         label_weight=0.2,
         kind_loss_weight=0.2,
         max_tokens=160,
