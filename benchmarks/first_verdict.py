@@ -2,8 +2,9 @@
 
 ``raxe scan TEXT`` is compared with a program that imports onnxruntime and tokenizers, loads the
 model and its tokenizer from plain files with the same settings, judges the text once and prints
-the score. It checks nothing: no checksum, no graph, no metadata. Both scores must agree. Memory is
-the PSS of a process that holds the model after one verdict.
+the score. It checks nothing: no checksum, no graph, no metadata. It starts numpy's threads for
+matrix products, which the command line does not: with OPENBLAS_NUM_THREADS=1 neither does. Both
+scores must agree. Memory is the PSS of a process that holds the model after one verdict.
 
     python benchmarks/first_verdict.py [MODEL] [--rounds 15] [--json]
 """
