@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from raxe_core._version import __version__
 from raxe_core.benchmark.child import Child
 from raxe_core.evaluation.sharded import Judge, Team, judge
-from raxe_core.evaluation.stream import MAX_FILE_BYTES
+from raxe_core.evaluation.source import MAX_FILE_BYTES
 from raxe_core.files import digest_of, open_regular
 from raxe_core.model import Model, RuntimeOptions
 

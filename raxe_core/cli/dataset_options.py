@@ -14,7 +14,8 @@ from raxe_core.errors import UsageError
 from raxe_core.evaluation.datasets import prompt_stream, standard_paths
 from raxe_core.evaluation.prompts import FIELDS
 from raxe_core.evaluation.sharded import Partial
-from raxe_core.evaluation.stream import STDIN, PromptStream
+from raxe_core.evaluation.source import STDIN
+from raxe_core.evaluation.stream import PromptStream
 from raxe_core.files import atomic_write
 from raxe_core.judging import run_key
 from raxe_core.model import Model

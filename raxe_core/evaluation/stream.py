@@ -3,28 +3,18 @@
 from __future__ import annotations
 
 import csv
-import gzip
-import hashlib
-import io
-import sys
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from raxe_core.errors import DatasetError
 from raxe_core.evaluation.prompts import Prompt, prompt_from
-from raxe_core.files import open_regular
+from raxe_core.evaluation.source import MAX_LINE_BYTES, STDIN, Source, UnreadableError
 from raxe_core.strict_json import parse_json
 
 __all__ = ["PromptStream"]
 
-MAX_FILE_BYTES = 1 << 40
-MAX_LINE_BYTES = 64 << 20
-MAX_RATIO = 200
-RATIO_FROM_BYTES = 1 << 20
 MAX_NOTES = 20
-STDIN = Path("-")
 _TXT_KEYS = ("label", "family", "subfamily", "lang")
 
 
@@ -52,7 +42,7 @@ class PromptStream:
     def __iter__(self) -> Iterator[Prompt]:
         for path in self._paths:
             before = self.prompts
-            with _Source(path) as source:
+            with Source(path) as source:
                 for prompt in self._of(path, source):
                     self.prompts += 1
                     self.threats += prompt.is_threat
@@ -77,7 +67,7 @@ class PromptStream:
             "sha256": dict(self.sha256),
         }
 
-    def _of(self, path: Path, source: _Source) -> Iterator[Prompt]:
+    def _of(self, path: Path, source: Source) -> Iterator[Prompt]:
         """Yield the prompts of one file, leaving out malformed rows unless strict."""
         kind = source.kind()
         if kind == ".txt":
@@ -94,7 +84,7 @@ class PromptStream:
             except StopIteration:
                 return
             except DatasetError as error:
-                if self._strict or isinstance(error, _UnreadableError):
+                if self._strict or isinstance(error, UnreadableError):
                     raise DatasetError(str(error)) from None
                 self.skipped += 1
                 if len(self.notes) < MAX_NOTES:
@@ -103,127 +93,13 @@ class PromptStream:
                 yield prompt
 
 
-class _UnreadableError(DatasetError):
-    """The file cannot be read on, so there is nothing to skip to."""
-
-
-class _Source:
-    """The lines of one file, as bytes, hashed as they are read."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._hashed = _Hashed(_opened(path))
-        raw = io.BufferedReader(self._hashed, 1 << 16)
-        self._raw: IO[bytes] = raw
-        self._lines: IO[bytes] = gzip.GzipFile(fileobj=raw) if path.suffix == ".gz" else raw  # type: ignore[assignment]
-        self._number = self._unpacked = 0
-
-    def __enter__(self) -> _Source:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._lines.close()
-        self._raw.close()
-
-    def kind(self) -> str:
-        """Return ``.txt``, ``.csv`` or ``.jsonl``; standard input is told by how it begins."""
-        if self.path == STDIN:
-            start = self._raw.peek(4_096).lstrip(b"\xef\xbb\xbf \r\n\t")  # type: ignore[attr-defined]
-            if start.startswith(b"{"):
-                return ".jsonl"
-            head = {part.strip(b' "') for part in start.split(b"\n")[0].lower().split(b",")}
-            return ".csv" if len(head) > 1 and head & {b"text", b"prompt", b"label"} else ".txt"
-        kind = Path(self.path.name.removesuffix(".gz")).suffix.lower()
-        if kind in (".txt", ".csv"):
-            return kind
-        if kind in (".jsonl", ".ndjson"):
-            return ".jsonl"
-        raise DatasetError(
-            f"{self.path}: datasets are .txt, .csv or .jsonl files, plain or with .gz."
-        )
-
-    def where(self, number: int | None = None) -> str:
-        """Name the line that was read last, or another."""
-        return f"{self.path}, line {self._number if number is None else number}"
-
-    def lines(self) -> Iterator[str]:
-        """Yield the lines with their ends; a line that is not UTF-8 ends the file."""
-        while line := self._read():
-            self._number += 1
-            if len(line) > MAX_LINE_BYTES:
-                raise _UnreadableError(f"{self.where()}: longer than {MAX_LINE_BYTES:,} bytes.")
-            if self._number == 1:
-                line = line.removeprefix(b"\xef\xbb\xbf")
-            try:
-                yield line.decode("utf-8")
-            except UnicodeDecodeError:
-                raise _UnreadableError(
-                    f"{self.where()}: not UTF-8. Save the file as UTF-8."
-                ) from None
-
-    def digest(self) -> str:
-        """Read what is left, and return the SHA-256 of the file as it is stored."""
-        while self._raw.read(1 << 20):
-            pass
-        return self._hashed.sha256.hexdigest()
-
-    def _read(self) -> bytes:
-        try:
-            line = self._lines.readline(MAX_LINE_BYTES + 1)
-        except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-            raise _UnreadableError(f"{self.path}: is not a whole gzip file: {error}.") from None
-        except OSError as error:
-            raise _UnreadableError(
-                f"{self.path}: cannot be read: {error.strerror or error}."
-            ) from None
-        self._unpacked += len(line)
-        if self._unpacked > RATIO_FROM_BYTES + MAX_RATIO * self._hashed.size:
-            raise _UnreadableError(f"{self.path}: unpacks to more than {MAX_RATIO} times its size.")
-        return line
-
-
-def _opened(path: Path) -> Any:
-    if path == STDIN:
-        if sys.stdin is None:
-            raise DatasetError("Standard input is closed. Give a file.")
-        return sys.stdin.buffer
-    try:
-        return open_regular(path, MAX_FILE_BYTES)
-    except OSError as error:
-        raise DatasetError(f"{path}: cannot be read: {error.strerror or error}.") from None
-
-
-class _Hashed(io.RawIOBase):
-    """A file, or standard input, that is hashed as it is read."""
-
-    def __init__(self, file: Any) -> None:
-        self.sha256 = hashlib.sha256()
-        self.size = 0
-        self._file = file
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        data = self._file.read(len(buffer)) or b""
-        buffer[: len(data)] = data
-        self.sha256.update(data)
-        self.size += len(data)
-        return len(data)
-
-    def close(self) -> None:
-        if not self.closed and self._file is not sys.stdin.buffer:
-            self._file.close()
-        super().close()
-
-
 _Rows = Iterator[tuple[str, Mapping[str, Any]]]
 
 
 class _TxtRows:
     """Rows of a txt file; a malformed directive is an error, and the lines after it go on."""
 
-    def __init__(self, source: _Source, label: str | None) -> None:
+    def __init__(self, source: Source, label: str | None) -> None:
         self._source, self._lines = source, source.lines()
         self._fields: dict[str, Any] = {"label": label}
 
@@ -263,7 +139,7 @@ def _label_of_file(path: Path) -> str | None:
 class _CsvRows:
     """Rows of a csv file; reading goes on after a malformed one."""
 
-    def __init__(self, source: _Source) -> None:
+    def __init__(self, source: Source) -> None:
         self._source = source
         self._rows = csv.DictReader(source.lines(), strict=True)
 
@@ -282,7 +158,7 @@ class _CsvRows:
 class _JsonlRows:
     """Rows of a jsonl file; reading goes on after a malformed one."""
 
-    def __init__(self, source: _Source) -> None:
+    def __init__(self, source: Source) -> None:
         self._source, self._lines = source, source.lines()
 
     def __iter__(self) -> _Rows:
