@@ -107,11 +107,11 @@ def _prediction(
     family = outputs.family.labels[max(range(len(families)), key=families.__getitem__)]
     subfamily = None
     if outputs.subfamily is not None:
+        prefix = f"{family}/"
         within = [
-            (logit, name)
+            (logit, label)
             for logit, label in zip(values["subfamily"], outputs.subfamily.labels, strict=True)
-            for owner, _, name in (label.partition("/"),)
-            if owner == family
+            if label.startswith(prefix)
         ]
-        subfamily = max(within)[1] if within else None
+        subfamily = max(within)[1].removeprefix(prefix) if within else None
     return Prediction(family, subfamily, score, evidence)
