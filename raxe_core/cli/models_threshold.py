@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from array import array
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,6 +16,7 @@ from raxe_core.config import load_config
 from raxe_core.defaults import change_setting
 from raxe_core.detector import Detector
 from raxe_core.errors import UsageError
+from raxe_core.evaluation.column import Column
 from raxe_core.evaluation.metrics import Confusion, threshold_at_fpr
 from raxe_core.evaluation.prompts import Prompt
 from raxe_core.evaluation.statistics import wilson
@@ -85,13 +85,13 @@ def threshold(
 class _Half(NamedTuple):
     """One half of the prompts: labels and scores."""
 
-    labels: bytearray
-    scores: array[float]
+    labels: Column[int]
+    scores: Column[float]
 
 
 def _judged(detector: Detector, prompts: Iterable[Prompt]) -> tuple[tuple[_Half, _Half], float]:
     """Judge the prompts; return both halves, and the threshold of now."""
-    halves = (_Half(bytearray(), array("d")), _Half(bytearray(), array("d")))
+    halves = (_Half(Column("B"), Column("d")), _Half(Column("B"), Column("d")))
     before = 0.0
     with count_progress() as advance:
         for prompt in prompts:

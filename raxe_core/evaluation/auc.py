@@ -9,7 +9,6 @@ from __future__ import annotations
 import itertools
 import operator
 import random
-from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -17,8 +16,10 @@ from typing import NamedTuple
 import attrs
 
 from raxe_core.evaluation.bootstrap import RESAMPLES, SEED, jackknife_acceleration, one_each
+from raxe_core.evaluation.column import Column
 from raxe_core.evaluation.grouped import linear_distribution
 from raxe_core.evaluation.metrics import scores_of
+from raxe_core.evaluation.sorting import sorted_floats
 
 __all__ = ["Difference", "Ranks", "auc_differences", "auc_distribution", "exact_distributions"]
 
@@ -35,30 +36,30 @@ class Difference(NamedTuple):
 
 @attrs.frozen
 class Ranks:
-    """One model's scores as ranks, four bytes each.
+    """One model's scores as ranks.
 
     ``below`` and ``upto`` count for each threat the benign prompts that score lower, and lower or
     equal; ``place`` counts for each benign prompt the benign ones that score lower. ``untied``
     tells that no threat has the score of a benign prompt.
     """
 
-    below: array[int]
-    upto: array[int]
-    place: array[int]
+    below: Column[int]
+    upto: Column[int]
+    place: Column[int]
     untied: bool
 
     @classmethod
     def of(cls, labels: Sequence[bool | int], scores: Sequence[float]) -> Ranks:
         """Rank scores of prompts with these labels (true means threat)."""
-        ordered = scores_of(False, labels, scores)
-        below, upto, place = array("I"), array("I"), array("I")
+        ordered = scores_of(False, labels, scores).view()
+        below, upto, place = (Column[int]("I") for _ in range(3))
         for label, score in zip(labels, scores, strict=True):
             if label:
                 below.append(bisect_left(ordered, score))
                 upto.append(bisect_right(ordered, score))
             else:
                 place.append(bisect_left(ordered, score))
-        return cls(below, upto, place, untied=below == upto)
+        return cls(below, upto, place, untied=all(map(operator.eq, below, upto)))
 
     @property
     def prompts(self) -> int:
@@ -70,25 +71,24 @@ class Ranks:
         """The area under the ROC curve; both classes must be there."""
         return (sum(self.below) + sum(self.upto)) / (2 * len(self.below) * len(self.place))
 
-    def left_out(self) -> list[array[float]]:
+    def left_out(self) -> list[Column[float]]:
         """Return the AUC without each threat, and without each benign prompt, in their order."""
         threats, benign = len(self.below), len(self.place)
         total = (sum(self.below) + sum(self.upto)) / 2
-        # A benign prompt is beaten by the threats whose ``below`` lies above its position, and
-        # half beaten by those it is tied with.
-        beaten = array("d", bytes(8 * (benign + 1)))
-        for low, high in zip(self.below, self.upto, strict=True):
-            beaten[0] += 1
-            beaten[low] -= 0.5
-            beaten[high] -= 0.5
-        losses = array("d", itertools.accumulate(beaten))
-        samples = []
+        samples: list[Column[float]] = []
         if threats > 1:
             pairs, wins = (threats - 1) * benign, zip(self.below, self.upto, strict=True)
-            samples.append(array("d", ((total - (a + b) / 2) / pairs for a, b in wins)))
+            samples.append(Column("d", ((total - (a + b) / 2) / pairs for a, b in wins)))
         if benign > 1:
+            # A benign prompt is beaten by the threats whose ``below`` lies above its place, and
+            # half beaten by those it is tied with.
+            below, upto = (sorted_floats(ranks).view() for ranks in (self.below, self.upto))
             pairs = threats * (benign - 1)
-            samples.append(array("d", ((total - losses[i]) / pairs for i in self.place)))
+            losses = (
+                threats - (bisect_right(below, place) + bisect_right(upto, place)) / 2
+                for place in self.place
+            )
+            samples.append(Column("d", ((total - loss) / pairs for loss in losses)))
         return samples
 
     def acceleration(self) -> float:
@@ -114,7 +114,7 @@ def auc_differences(models: Sequence[Ranks]) -> Iterator[Difference]:
     for i, j in itertools.combinations(range(len(models)), 2):
         estimate = models[j].auc - models[i].auc
         samples = [
-            array("d", map(operator.sub, new, old))
+            Column("d", map(operator.sub, new, old))
             for old, new in zip(left_out[i], left_out[j], strict=True)
         ]
         if exact is None:
@@ -145,14 +145,14 @@ def _resampled_aucs(models: Sequence[Ranks], generator: random.Random) -> list[f
     found = []
     for model in models:
         counts = [0] * (benign + 1)
-        for position in map(model.place.__getitem__, chosen_benign):
+        for position in map(model.place.view().__getitem__, chosen_benign):
             counts[position + 1] += 1
         lower = list(itertools.accumulate(counts))
-        wins = sum(map(lower.__getitem__, map(model.below.__getitem__, chosen_threats)))
+        wins = sum(map(lower.__getitem__, map(model.below.view().__getitem__, chosen_threats)))
         # Where nothing is tied, both counts are the same.
         if model.untied:
             wins *= 2
         else:
-            wins += sum(map(lower.__getitem__, map(model.upto.__getitem__, chosen_threats)))
+            wins += sum(map(lower.__getitem__, map(model.upto.view().__getitem__, chosen_threats)))
         found.append(wins / (2 * threats * benign))
     return found

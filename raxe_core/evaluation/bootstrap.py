@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Sequence
 from statistics import NormalDist
 from typing import NamedTuple
 
+from raxe_core.evaluation.column import Column
 from raxe_core.evaluation.statistics import LEVEL, Interval
 
 __all__ = [
@@ -49,7 +50,7 @@ class LeftOut(NamedTuple):
 
 def one_each(values: Sequence[float]) -> LeftOut:
     """Return the values that one observation each gives."""
-    return LeftOut(b"\x01" * len(values), values)
+    return LeftOut(Column("B", itertools.repeat(1, len(values))), values)
 
 
 def count_distribution(

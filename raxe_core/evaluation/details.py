@@ -42,7 +42,7 @@ def _curves(
     labels: Sequence[int], scores: Sequence[float]
 ) -> tuple[list[list[float]], list[list[float]]]:
     """Return ROC points (FPR, TPR) and PR points (recall, precision), at most 200 of each."""
-    benign, threats = scores_of(False, labels, scores), scores_of(True, labels, scores)
+    benign, threats = (scores_of(wanted, labels, scores).view() for wanted in (False, True))
     if not threats or not benign:
         return [], []
     number = sum(1 for _ in _points(benign, threats))

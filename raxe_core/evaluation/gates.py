@@ -116,7 +116,7 @@ def check_regressions(
 
     old, new = figures_of(baseline), figures_of(row)
     before = restored(baseline, len(judgements))
-    if before.labels != judgements.labels:
+    if list(before.labels) != list(judgements.labels):
         raise UsageError("The baseline's prompts have other labels. Measure the baseline again.")
     checks = []
     for limit in limits:
@@ -156,10 +156,10 @@ def restored(row: Mapping[str, Any], prompts: int) -> Judgements:
     judgements = Judgements(str(row.get("model_id")))
     try:
         packed = row["judgements"]
-        judgements.labels = unpack_bits(packed["labels"], prompts)
-        judgements.decisions = unpack_bits(packed["decisions"], prompts)
-        judgements.scores = unpack_scores(packed["scores"], prompts)
-        judgements.latencies = unpack_times(packed["times_ms"], prompts)
+        judgements.labels.extend(unpack_bits(packed["labels"], prompts))
+        judgements.decisions.extend(unpack_bits(packed["decisions"], prompts))
+        judgements.scores.extend(unpack_scores(packed["scores"], prompts))
+        judgements.latencies.extend(unpack_times(packed["times_ms"], prompts))
     except (KeyError, TypeError, ValueError) as error:
         raise UsageError(
             f"The baseline holds no judgements of these {prompts} prompts ({error}). Make one on "

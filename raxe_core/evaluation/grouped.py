@@ -13,11 +13,11 @@ import itertools
 import math
 import operator
 import random
-from array import array
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from raxe_core.evaluation.bootstrap import RESAMPLES, SEED
+from raxe_core.evaluation.column import Column
 from raxe_core.evaluation.sorting import sorted_floats
 
 __all__ = ["linear_distribution"]
@@ -38,11 +38,12 @@ class _Groups(NamedTuple):
     worth: list[float]
 
     @classmethod
-    def of(cls, contributions: Sequence[float]) -> _Groups:
+    def of(cls, contributions: Iterable[float]) -> _Groups:
         """Group contributions whose mean is about 0."""
         ordered = sorted_floats(contributions)
-        sums = array("d", itertools.accumulate(ordered, initial=0.0))
-        squares = array("d", itertools.accumulate(map(operator.mul, ordered, ordered), initial=0.0))
+        sums = Column("d", itertools.accumulate(ordered, initial=0.0))
+        squared = map(operator.mul, ordered, ordered)
+        squares = Column("d", itertools.accumulate(squared, initial=0.0))
 
         def upto(totals: Sequence[float], position: float, power: int) -> float:
             whole = int(position)
@@ -94,5 +95,5 @@ def linear_distribution(estimate: float, left_out: Sequence[Sequence[float]]) ->
     samples = []
     for values in left_out:
         mean, rest = math.fsum(values) / len(values), len(values) - 1
-        samples.append(_Groups.of([rest * (mean - value) for value in values]))
+        samples.append(_Groups.of(rest * (mean - value) for value in values))
     return [estimate + sum(sample.drawn(generator) for sample in samples) for _ in range(RESAMPLES)]

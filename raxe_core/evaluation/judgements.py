@@ -1,13 +1,12 @@
 """Judgements: what a model said of each prompt, as columns, and the report made from them.
 
-A prompt takes 18 bytes here, whatever the length of its text, and about as many more while the
-report is made: exact ranks need every score. Texts are not kept but for the few worst errors.
+Texts are not kept but for the few worst errors, and the columns of many prompts lie in files: exact
+ranks need every score.
 """
 
 from __future__ import annotations
 
 import heapq
-from array import array
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any
@@ -22,6 +21,7 @@ from raxe_core.evaluation.bootstrap import (
     count_distribution,
     is_degenerate,
 )
+from raxe_core.evaluation.column import Column
 from raxe_core.evaluation.datasets import Prompt
 from raxe_core.evaluation.metrics import (
     Confusion,
@@ -45,10 +45,10 @@ class Judgements:
 
     def __init__(self, model_id: str) -> None:
         self.model_id = model_id
-        self.labels = bytearray()
-        self.decisions = bytearray()
-        self.scores = array("d")
-        self.latencies = array("d")
+        self.labels = Column[int]("B")
+        self.decisions = Column[int]("B")
+        self.scores = Column[float]("d")
+        self.latencies = Column[float]("d")
         self.threshold: float | None = None
         self.families: Counter[tuple[str | None, str | None]] = Counter()
         self.subfamilies: Counter[tuple[str | None, str | None]] = Counter()

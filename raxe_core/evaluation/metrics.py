@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 
 import attrs
 
+from raxe_core.evaluation.column import Column
 from raxe_core.evaluation.sorting import sorted_floats
 from raxe_core.evaluation.statistics import LEVEL, Interval, quantile_ranks, wilson
 
@@ -79,7 +80,7 @@ def roc_auc(labels: Sequence[bool | int], scores: Sequence[float]) -> float | No
     negatives = len(labels) - positives
     if not positives or not negatives:
         return None
-    benign = scores_of(False, labels, scores)
+    benign = scores_of(False, labels, scores).view()
     wins = sum(
         bisect_left(benign, score) + bisect_right(benign, score)
         for label, score in zip(labels, scores, strict=True)
@@ -127,7 +128,7 @@ def recall_at_fpr_interval(
     has Wilson's interval; both miss at most half of what ``level`` allows (Bonferroni). With too
     few benign prompts to bound the threshold (436 for 1 % and a level of 95 %) an end is 0 or 1.
     """
-    benign, threats = scores_of(False, labels, scores), scores_of(True, labels, scores)
+    benign, threats = (scores_of(wanted, labels, scores).view() for wanted in (False, True))
     if not benign or not threats:
         return None
     each, number = (1 + level) / 2, len(threats)
@@ -142,9 +143,7 @@ def recall_at_fpr_interval(
     return Interval(low, high)
 
 
-def scores_of(
-    wanted: bool, labels: Sequence[bool | int], scores: Sequence[float]
-) -> Sequence[float]:
+def scores_of(wanted: bool, labels: Sequence[bool | int], scores: Sequence[float]) -> Column[float]:
     """Return the scores of the threats, or of the benign prompts, in order."""
     pairs = zip(labels, scores, strict=True)
     return sorted_floats(score for label, score in pairs if bool(label) is wanted)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from raxe_core.evaluation.auc import Ranks, auc_differences
@@ -208,12 +208,12 @@ def _latency_ratio(first: Sequence[float], second: Sequence[float]) -> dict[str,
     """
     starts = range(0, len(first) - BLOCK + 1, BLOCK)
     sums = ((sum(first[i : i + BLOCK]), sum(second[i : i + BLOCK])) for i in starts)
-    return ratio_report([b / a for a, b in sums if a > 0])
+    return ratio_report(b / a for a, b in sums if a > 0)
 
 
-def ratio_report(ratios: Sequence[float], level: float = LEVEL) -> dict[str, Any]:
+def ratio_report(ratios: Iterable[float], level: float = LEVEL) -> dict[str, Any]:
     """Return the median of paired ratios, its interval and what that says of the speed."""
-    ordered = sorted(ratios)
+    ordered = sorted_floats(ratios)
     ends = quantile_interval(ordered, 0.5, level) if ordered else None
     return {
         "ratio": ordered[(len(ordered) - 1) // 2] if ordered else None,
