@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
+import random
+import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +55,39 @@ def test_every_truncation_is_refused(tmp_path: Path) -> None:
     data, path = small_bundle(tmp_path / "source"), tmp_path / "a.raxe"
     for length in range(len(data)):
         assert outcome(path, data[:length]) is None, f"{length} bytes"
+
+
+def deflated(data: bytes) -> bytes:
+    """The same bundle, its members compressed."""
+    source, target = zipfile.ZipFile(io.BytesIO(data)), io.BytesIO()
+    with source, zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as file:
+        for name in source.namelist():
+            file.writestr(name, source.read(name))
+    return target.getvalue()
+
+
+@pytest.mark.parametrize("size", [0, 300_000])
+@pytest.mark.parametrize("form", [bytes, deflated])
+def test_a_copy_has_the_bytes_of_the_member(
+    tmp_path: Path, form: Callable[[bytes], bytes], size: int
+) -> None:
+    path, weights = tmp_path / "a.raxe", random.Random(0).randbytes(size)
+    path.write_bytes(form(small_bundle(tmp_path / "source", weights)))
+    with Bundle(path) as bundle:
+        for member in bundle.manifest.members:
+            with (tmp_path / member.name).open("w+b") as file:
+                bundle.copy(member.name, file.fileno())
+            assert (tmp_path / member.name).read_bytes() == bundle.read(member.name)
+
+
+def test_a_copy_of_other_bytes_is_refused(tmp_path: Path) -> None:
+    path, weights = tmp_path / "a.raxe", bytes(range(40))
+    path.write_bytes(small_bundle(tmp_path / "source", weights).replace(weights, bytes(40)))
+    with Bundle(path) as bundle, (tmp_path / "out").open("w+b") as file:
+        with pytest.raises(BundleError, match=r"'model\.onnx' does not have the SHA-256"):
+            bundle.copy("model.onnx", file.fileno())
+        with pytest.raises(BundleError, match=r"has no member 'other\.onnx'"):
+            bundle.copy("other.onnx", file.fileno())
 
 
 @settings(max_examples=60, deadline=None)

@@ -20,11 +20,11 @@ MANIFEST = {
 }
 
 
-def small_bundle(folder: Path) -> bytes:
+def small_bundle(folder: Path, weights: bytes = bytes(range(40))) -> bytes:
     """A sound bundle of about a kilobyte, whose weights are no model."""
     folder.mkdir()
     (folder / "manifest.json").write_text(json.dumps(MANIFEST))
-    (folder / "model.onnx").write_bytes(bytes(range(40)))
+    (folder / "model.onnx").write_bytes(weights)
     (folder / "tokenizer.json").write_bytes(b"{}")
     return pack(folder)[1]
 

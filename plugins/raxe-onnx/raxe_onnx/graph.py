@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from mmap import mmap
 
 from raxe_core import ModelLoadError
 from raxe_onnx.proto import DOMAINS, ELEMENTS, MICROSOFT, SINGLE, TAGS, TYPED
@@ -25,7 +26,7 @@ MAX_EXPANDED_NODES = 1_000_000
 _Operator = tuple[str, str]
 
 
-def check_graph(data: bytes, where: str) -> None:
+def check_graph(data: bytes | mmap, where: str) -> None:
     """Check a serialized ONNX model; ``where`` begins the error message.
 
     Raises:
@@ -46,7 +47,7 @@ class _RefusedError(Exception):
 class _Walk:
     """One walk over the bytes; fields are told by number and value, messages by their span."""
 
-    def __init__(self, data: bytes) -> None:
+    def __init__(self, data: bytes | mmap) -> None:
         self._data = data
         self._parts = 0
         #: The operators that each function calls, and the graph's own under None.

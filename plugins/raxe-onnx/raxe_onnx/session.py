@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from mmap import ACCESS_READ, mmap
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from raxe_core import (
+    Bundle,
     Manifest,
     Model,
     ModelLoadError,
@@ -33,15 +38,20 @@ def load(model: Model, options: RuntimeOptions) -> TextDetector:
             fit the manifest.
         RuntimeUnavailableError: onnxruntime is missing or older than the model asks for.
     """
-    with open_bundle(model) as bundle, ThreadPoolExecutor(1) as beside:
+    with ExitStack() as stack:
+        bundle = stack.enter_context(open_bundle(model))
+        beside = stack.enter_context(ThreadPoolExecutor(1))
         manifest = bundle.manifest
         tokenizer = bundle.read("tokenizer.json")
-        reading = beside.submit(bundle.read, "model.onnx")  # hashed while the library is imported
+        reading = beside.submit(_weights, model, bundle, stack)
         ort = _onnxruntime(model)
         weights = reading.result()
-    check_graph(weights, f"Model {model.model_id}: model.onnx")
-    session = _session(ort, model, weights, options)
-    return TextDetector(model.model_id, manifest, tokenizer, _Forward(model, session, manifest))
+        forward = _Forward(manifest)
+        making = beside.submit(_session, ort, model, weights, options)
+        detector = TextDetector(model.model_id, manifest, tokenizer, forward)
+        forward.attach(model, making.result())
+    _give_back_memory()
+    return detector
 
 
 class _Forward:
@@ -51,27 +61,32 @@ class _Forward:
     texts beside it; on a CPU a batch is no faster than single runs from 128 tokens on.
     """
 
-    def __init__(
-        self, model: Model, session: onnxruntime.InferenceSession, manifest: Manifest
-    ) -> None:
+    def __init__(self, manifest: Manifest) -> None:
         import numpy as np  # not at the top: the weights are hashed meanwhile
 
-        self._session = session
         self._array, self._dtype = np.array, np.dtype(np.int64)
-        inputs = {node.name for node in session.get_inputs()}
         # The same for every window but for its length.
         row = np.ones((1, manifest.input.max_tokens), self._dtype)
-        constant = {"attention_mask": row, "token_type_ids": 0 * row}
-        self._constant = {name: row for name, row in constant.items() if name in inputs}
+        self._constant = {"attention_mask": row, "token_type_ids": 0 * row}
         outputs = manifest.outputs
         self._tensors = {
             name: head.tensor
             for name in ("binary", "family", "subfamily", "embedding")
             if (head := getattr(outputs, name)) is not None
         }
+
+    def attach(self, model: Model, session: onnxruntime.InferenceSession) -> None:
+        """Run this session from now on.
+
+        Raises:
+            ModelLoadError: its inputs and outputs are not those of the manifest.
+        """
+        self._session = session
+        inputs = {node.name for node in session.get_inputs()}
+        unknown = sorted(inputs - {"input_ids", *self._constant})
+        self._constant = {name: row for name, row in self._constant.items() if name in inputs}
         there = {node.name for node in session.get_outputs()}
         missing = sorted(set(self._tensors.values()) - there)
-        unknown = sorted(inputs - {"input_ids", *constant})
         if missing or unknown or "input_ids" not in inputs:
             raise ModelLoadError(
                 f"Model {model.model_id}: the graph does not fit the manifest: "
@@ -130,8 +145,29 @@ def _numbers(version: str) -> list[int]:
     return numbers
 
 
+def _weights(model: Model, bundle: Bundle, stack: ExitStack) -> str | bytes:
+    """Return the checked weights as onnxruntime takes them: a path, or bytes.
+
+    It copies bytes before it reads them. So they lie in a file in memory, where the system has
+    such, until ``stack`` is closed.
+    """
+    where = f"Model {model.model_id}: model.onnx"
+    try:
+        file = stack.enter_context(os.fdopen(os.memfd_create("model.onnx"), "wb", buffering=0))
+        path = Path(f"/proc/self/fd/{file.fileno()}")
+        path.stat()
+        bundle.copy("model.onnx", file.fileno())
+        with mmap(file.fileno(), 0, access=ACCESS_READ) as weights:
+            check_graph(weights, where)
+        return str(path)
+    except (AttributeError, OSError, ValueError):  # not Linux, not allowed here, no weights
+        data = bundle.read("model.onnx")
+        check_graph(data, where)
+        return data
+
+
 def _session(
-    ort: Any, model: Model, weights: bytes, options: RuntimeOptions
+    ort: Any, model: Model, weights: str | bytes, options: RuntimeOptions
 ) -> onnxruntime.InferenceSession:
     settings = ort.SessionOptions()
     settings.intra_op_num_threads = options.threads
@@ -154,6 +190,16 @@ def _session(
     session.disable_fallback()
     session._model_bytes = None  # noqa: SLF001
     return session
+
+
+def _give_back_memory() -> None:
+    """Give the system the memory that only loading took; glibc would keep some 15 MB of it."""
+    if sys.platform == "linux":
+        import ctypes
+
+        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # musl has none
+        if trim is not None:
+            trim(0)
 
 
 def _providers(ort: Any, model: Model, options: RuntimeOptions) -> list[str]:

@@ -216,6 +216,38 @@ def test_threads_do_not_change_the_result(tmp_path: Path) -> None:
     assert load(model, RuntimeOptions(threads=2)).analyze(ATTACK).scores == one.scores
 
 
+@pytest.mark.skipif(not hasattr(os, "memfd_create"), reason="the system has no files in memory")
+def test_weights_are_read_from_memory_that_is_gone_afterwards(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    resource = pytest.importorskip("resource")
+    seen = []
+    create = onnxruntime.InferenceSession
+
+    def recorded(path_or_bytes: str | bytes, *arguments: Any, **options: Any) -> Any:
+        seen.append(path_or_bytes)
+        assert isinstance(path_or_bytes, bytes) or Path(path_or_bytes).exists()
+        return create(path_or_bytes, *arguments, **options)
+
+    monkeypatch.setattr(onnxruntime, "InferenceSession", recorded)
+    model, scores = packed(tmp_path), set()
+    scores.add(load(model, RuntimeOptions()).analyze(ATTACK).score)
+    with monkeypatch.context() as elsewhere:
+        elsewhere.delattr(os, "memfd_create")
+        scores.add(load(model, RuntimeOptions()).analyze(ATTACK).score)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1, limits[1]))
+    try:
+        scores.add(load(model, RuntimeOptions()).analyze(ATTACK).score)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    in_memory, *others = seen
+    assert in_memory.startswith("/proc/self/fd/")
+    assert not Path(in_memory).exists()
+    assert {*map(type, others)} == {bytes}
+    assert len(scores) == 1
+
+
 def test_onnxruntime_reports_to_nobody(tmp_path: Path) -> None:
     """It leaves an identifier of the machine in the home folder where it is going to report."""
     model = packed(tmp_path)
