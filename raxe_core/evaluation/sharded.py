@@ -39,7 +39,9 @@ Team = Sequence[Judge]
 def judge(detector: Detector, texts: Sequence[str], batch_tokens: int = 0) -> Verdicts:
     """Judge texts alone, or in batches of so many tokens; results in the texts' order."""
     if not batch_tokens:
-        return [_verdict(detector.analyze(text)) for text in texts]
+        # In two steps: what follows an inference finds the processor's caches full of the model.
+        results = [detector.analyze(text) for text in texts]
+        return [_verdict(result) for result in results]
     found: dict[int, list[Any]] = {}
     for batch in plan_batches(texts, batch_tokens):
         results = detector.analyze_batch([texts[position] for position in batch])
