@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -50,7 +49,6 @@ def load(model: Model, options: RuntimeOptions) -> TextDetector:
         making = beside.submit(_session, ort, model, weights, options)
         detector = TextDetector(model.model_id, manifest, tokenizer, forward)
         forward.attach(model, making.result())
-    _give_back_memory()
     return detector
 
 
@@ -190,16 +188,6 @@ def _session(
     session.disable_fallback()
     session._model_bytes = None  # noqa: SLF001
     return session
-
-
-def _give_back_memory() -> None:
-    """Give the system the memory that only loading took; glibc would keep some 15 MB of it."""
-    if sys.platform == "linux":
-        import ctypes
-
-        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # musl has none
-        if trim is not None:
-            trim(0)
 
 
 def _providers(ort: Any, model: Model, options: RuntimeOptions) -> list[str]:
