@@ -9,6 +9,7 @@ the runtime's ``session.run`` from that of the whole.
 from __future__ import annotations
 
 import contextlib
+import gc
 import io
 import itertools
 import json
@@ -21,7 +22,8 @@ from typing import Any
 import onnxruntime as ort
 from turns import read_options
 
-from raxe_core.cli.main import program
+from raxe_core.cli.main import OBJECTS_BETWEEN_COLLECTIONS
+from raxe_core.cli.main import main as command_line
 from raxe_core.evaluation.datasets import standard_dataset
 
 
@@ -53,10 +55,11 @@ def measure(model_id: str, prompts: int, batch_tokens: int) -> dict[str, float]:
         if batch_tokens:
             sys.argv += ["--batch-tokens", str(batch_tokens)]
         ort.InferenceSession.run = timed
+        gc.set_threshold(OBJECTS_BETWEEN_COLLECTIONS)  # as the program does
         started = time.process_time()
         try:
             with contextlib.redirect_stdout(io.StringIO()):
-                program()
+                command_line()
         except SystemExit as error:
             if error.code:
                 raise

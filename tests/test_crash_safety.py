@@ -246,7 +246,7 @@ def test_lock_of_two_threads_and_of_two_names_is_one(
 
 def run(*arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
     """Run the command line in a process of its own."""
-    code = "from raxe_core.cli.main import main; main(prog_name='raxe')"
+    code = "import sys; sys.argv[0] = 'raxe'; from raxe_core.cli.main import program; program()"
     return subprocess.run(
         [sys.executable, "-c", code, *arguments],
         check=False, text=True, stderr=subprocess.PIPE, **{"stdout": subprocess.PIPE, **options},
@@ -302,6 +302,36 @@ def test_output_without_space_is_an_error() -> None:
     with Path("/dev/full").open("w") as full:
         done = run("models", "list", stdout=full)
     assert (done.returncode, done.stderr) == (2, "Error: the output: No space left on device\n")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no full device")
+def test_what_cannot_be_written_at_the_end_is_no_success() -> None:
+    code = (
+        "import atexit, sys; from raxe_core.cli.main import program; "
+        "atexit.register(print, 'late'); sys.argv[1:] = ['--version']; program()"
+    )
+    with Path("/dev/full").open("w") as full:
+        command = [sys.executable, "-c", code]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, check=False)
+    assert done.returncode
+    assert b"No space left on device" in done.stderr
+
+
+def test_a_thread_that_is_not_done_is_waited_for() -> None:
+    code = """
+import sys, threading, time
+from raxe_core.cli.main import program
+
+def work():
+    time.sleep(0.5)
+    print("done")
+
+threading.Thread(target=work).start()
+sys.argv[1:] = ["config", "path"]
+program()
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[1:] == ["done"]
 
 
 ALWAYS = (("--help",), ("--version",), ("plugins", "list"), ("config", "path"))

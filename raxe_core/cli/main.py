@@ -6,6 +6,7 @@ import atexit
 import gc
 import os
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -113,10 +114,32 @@ def main(ctx: click.Context, config_path: Path | None) -> None:
 def program() -> None:
     """Run the command line as the one task of this process."""
     # Nearly all that is imported and loaded lives to the end: to look through it for garbage every
-    # few hundred objects, and once more at the end, would take longer than to open a model.
+    # few hundred objects would take longer than to open a model.
     gc.set_threshold(OBJECTS_BETWEEN_COLLECTIONS)
-    atexit.register(gc.freeze)
     # numpy, which runtimes import, would start a thread per core for matrix products that nobody
     # here asks it for: a quarter of its import.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    main()
+    try:
+        main()
+    except SystemExit as end:
+        if isinstance(end.code, int):
+            _end_process(end.code)
+        raise
+
+
+def _end_process(code: int) -> None:
+    """End the process without taking its objects apart, which takes longer than a scan.
+
+    What was registered for the end is done. Comes back where a thread has work left, or the output
+    cannot be written: then the interpreter ends as usual.
+    """
+    if any(not i.daemon for i in threading.enumerate() if i is not threading.main_thread()):
+        return
+    atexit._run_exitfuncs()  # noqa: SLF001  # as multiprocessing does before it ends a process
+    try:
+        for stream in (sys.stdout, sys.stderr):
+            if stream is not None:
+                stream.flush()
+    except (OSError, ValueError):
+        return
+    os._exit(code)
