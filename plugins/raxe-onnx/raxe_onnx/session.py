@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import contextmanager, suppress
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -37,12 +37,10 @@ def load(model: Model, options: RuntimeOptions) -> TextDetector:
             fit the manifest.
         RuntimeUnavailableError: onnxruntime is missing or older than the model asks for.
     """
-    with ExitStack() as stack:
-        bundle = stack.enter_context(open_bundle(model))
-        beside = stack.enter_context(ThreadPoolExecutor(1))
+    with open_bundle(model) as bundle, _memory_file() as memory, ThreadPoolExecutor(1) as beside:
         manifest = bundle.manifest
         tokenizer = bundle.read("tokenizer.json")
-        reading = beside.submit(_weights, model, bundle, stack)
+        reading = beside.submit(_weights, model, bundle, memory)
         ort = _onnxruntime(model)
         weights = reading.result()
         forward = _Forward(manifest)
@@ -143,25 +141,36 @@ def _numbers(version: str) -> list[int]:
     return numbers
 
 
-def _weights(model: Model, bundle: Bundle, stack: ExitStack) -> str | bytes:
-    """Return the checked weights as onnxruntime takes them: a path, or bytes.
+@contextmanager
+def _memory_file() -> Iterator[int | None]:
+    """Give an open file in memory, or None where the system has none."""
+    descriptor = None
+    with suppress(AttributeError, OSError):
+        descriptor = os.memfd_create("model.onnx")
+    try:
+        yield descriptor
+    finally:
+        if descriptor is not None:
+            os.close(descriptor)
 
-    It copies bytes before it reads them. So they lie in a file in memory, where the system has
-    such, until ``stack`` is closed.
+
+def _weights(model: Model, bundle: Bundle, memory: int | None) -> str | bytes:
+    """Return the checked weights as onnxruntime takes them: the path of ``memory``, or bytes.
+
+    Bytes it copies before it reads them.
     """
     where = f"Model {model.model_id}: model.onnx"
-    try:
-        file = stack.enter_context(os.fdopen(os.memfd_create("model.onnx"), "wb", buffering=0))
-        path = Path(f"/proc/self/fd/{file.fileno()}")
-        path.stat()
-        bundle.copy("model.onnx", file.fileno())
-        with mmap(file.fileno(), 0, access=ACCESS_READ) as weights:
-            check_graph(weights, where)
-        return str(path)
-    except (AttributeError, OSError, ValueError):  # not Linux, not allowed here, no weights
-        data = bundle.read("model.onnx")
-        check_graph(data, where)
-        return data
+    if memory is not None:
+        path = Path(f"/proc/self/fd/{memory}")
+        with suppress(OSError, ValueError):  # not allowed here, or there are no weights to map
+            path.stat()
+            bundle.copy("model.onnx", memory)
+            with mmap(memory, 0, access=ACCESS_READ) as weights:
+                check_graph(weights, where)
+            return str(path)
+    data = bundle.read("model.onnx")
+    check_graph(data, where)
+    return data
 
 
 def _session(
