@@ -28,8 +28,6 @@ Forward = Callable[[Sequence[Sequence[int]], Sequence[str]], Sequence[HeadValues
 SEGMENT_CHARACTERS = 50_000
 SEGMENT_OVERLAP = 2_000
 BLOCK_WINDOWS = 256
-# A text no longer than this is one block.
-SHORT_CHARACTERS = 4_096
 # A longer text is refused, so that the time for one text is bounded.
 MAX_CHARACTERS = 1_000_000
 MAX_TOKENS = 500_000
@@ -163,9 +161,6 @@ class TextDetector:
 
     def _blocks(self, texts: Sequence[str]) -> Iterator[list[_Window]]:
         """Yield the windows of all texts, so many at a time as memory holds."""
-        if len(texts) == 1 and len(texts[0]) <= SHORT_CHARACTERS:
-            yield self._segment(0, 0, texts[0])  # nearly every text that is judged alone
-            return
         block: list[_Window] = []
         for number, text in enumerate(texts):
             for window in self._windows(number, text):
@@ -212,18 +207,16 @@ class TextDetector:
         for base in range(
             0, max(len(text) - SEGMENT_OVERLAP, 1), SEGMENT_CHARACTERS - SEGMENT_OVERLAP
         ):
-            windows = self._segment(number, base, text[base : base + SEGMENT_CHARACTERS])
-            tokens += sum(len(window.encoding) for window in windows)
+            encoding = self._encode(text[base : base + SEGMENT_CHARACTERS])
+            encodings = [encoding, *encoding.overflowing]
+            tokens += sum(map(len, encodings))
             if tokens > MAX_TOKENS:
                 raise UsageError(
                     f"A text of {len(text):,} characters has more than the {MAX_TOKENS:,} tokens "
                     "that are judged as one. Split it."
                 )
-            yield from windows
-
-    def _segment(self, number: int, base: int, segment: str) -> list[_Window]:
-        encoding = self._encode(segment)
-        return [_Window(number, base, part) for part in (encoding, *encoding.overflowing)]
+            for window in encodings:
+                yield _Window(number, base, window)
 
     def _encode(self, text: str) -> Encoding:
         if not text.isascii():
@@ -249,9 +242,7 @@ def _span(window: _Window, length: int) -> Span:
     special, offsets = window.encoding.special_tokens_mask, window.encoding.offsets
     if 0 not in special:
         return Span(0, length)
-    first, last = special.index(0), len(special) - 1
-    while special[last]:
-        last -= 1
+    first, last = special.index(0), len(special) - 1 - special[::-1].index(0)
     return Span(window.base + offsets[first][0], window.base + offsets[last][1])
 
 
