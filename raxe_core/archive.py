@@ -141,7 +141,8 @@ class Archive:
             OSError: they cannot be written.
         """
         member = self._members[name]
-        if member.method != STORED or sys.platform != "linux":
+        plain = member.method == STORED and member.packed_size == member.size
+        if not plain or sys.platform != "linux":
             with os.fdopen(descriptor, "wb", closefd=False) as file:
                 file.write(self.read(name))
             return
