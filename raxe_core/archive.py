@@ -75,7 +75,7 @@ class Archive:
 
     def __init__(self, path: Path | str) -> None:
         try:
-            self._file = open_regular(path, MAX_BYTES, HEAD_BYTES)
+            self._file = open_regular(path, MAX_BYTES)
         except OSError as error:
             raise ArchiveError(f"cannot be read: {error.strerror or error}") from None
         try:
@@ -114,8 +114,17 @@ class Archive:
             raise ArchiveError(f"member {name!r} cannot be read: {error}") from None
         if left:
             raise ArchiveError(f"member {name!r} does not have its declared size")
-        if crc != member.crc:
-            raise ArchiveError(f"member {name!r} cannot be read: its CRC-32 is another")
+        _compare_crc(member, crc)
+
+    def read_checked(self, name: str) -> bytes:
+        """Return the bytes of a small member at once.
+
+        Raises:
+            ArchiveError: as :meth:`chunks`.
+        """
+        data = self.read(name)
+        _compare_crc(self._members[name], zlib.crc32(data))
+        return data
 
     def read(self, name: str) -> bytes:
         """Return the bytes of a member for a caller who knows their SHA-256: no CRC-32 is made.
@@ -160,12 +169,16 @@ class Archive:
 
     def _read(self, offset: int, length: int) -> bytes:
         data = self._head[offset : offset + length]
-        if len(data) != length:
-            self._file.seek(offset)
-            data = self._file.read(length)
-        if len(data) != length:
+        if len(data) == length:
+            return data
+        pieces = []
+        self._file.seek(offset)
+        while length and (piece := self._file.read(length)):  # systems give 2 GB at most
+            pieces.append(piece)
+            length -= len(piece)
+        if length:
             raise ValueError("the file ends too early")
-        return data
+        return b"".join(pieces)
 
     def _unpacked(self, member: _Member) -> Iterator[bytes]:
         inflate = zlib.decompressobj(-zlib.MAX_WBITS)
@@ -226,6 +239,11 @@ class Archive:
         if directory not in expected:
             raise ValueError("members overlap the directory, or leave a gap")
         return starts
+
+
+def _compare_crc(member: _Member, crc: int) -> None:
+    if crc != member.crc:
+        raise ArchiveError(f"member {member.name!r} cannot be read: its CRC-32 is another")
 
 
 def _members(directory: bytes) -> list[_Member]:

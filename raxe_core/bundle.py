@@ -177,7 +177,10 @@ class Bundle:
             raise self._error(f"has no {MANIFEST_NAME}")
         if size > MAX_MANIFEST_BYTES:
             raise self._error(f"{MANIFEST_NAME} is larger than {MAX_MANIFEST_BYTES:,} bytes")
-        self._manifest_bytes = b"".join(self._chunks(MANIFEST_NAME))
+        try:
+            self._manifest_bytes = self._archive.read_checked(MANIFEST_NAME)
+        except ArchiveError as error:
+            raise self._error(str(error)) from None
         return _parse_manifest(self._manifest_bytes, f"{self._path}:{MANIFEST_NAME}")
 
     def _compare_with(self, manifest: Manifest) -> None:

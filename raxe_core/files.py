@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 import stat
 import time
@@ -45,8 +46,8 @@ def raxe_home() -> Path:
         raise ConfigError("No home folder is known; set RAXE_HOME to a folder of yours.") from None
 
 
-def open_regular(path: Path | str, limit: int, buffering: int = 0) -> IO[bytes]:
-    """Open ``path`` for reading; ``buffering`` is that of :func:`open`, none by default.
+def open_regular(path: Path | str, limit: int) -> IO[bytes]:
+    """Open ``path`` for reading, without a buffer.
 
     Devices, pipes and sockets are refused before anything is read from them (opening one must not
     hang), and so is a file of more than ``limit`` bytes.
@@ -54,16 +55,7 @@ def open_regular(path: Path | str, limit: int, buffering: int = 0) -> IO[bytes]:
     Raises:
         OSError: not there, not readable, not a regular file, too large.
     """
-    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-    descriptor = os.open(path, flags)
-    status = os.fstat(descriptor)
-    if stat.S_ISREG(status.st_mode) and status.st_size <= limit:
-        return os.fdopen(descriptor, "rb", buffering)
-    os.close(descriptor)
-    if not stat.S_ISREG(status.st_mode):
-        raise OSError(errno.EINVAL, "not a regular file", str(path))
-    reason = f"{status.st_size:,} bytes are more than the {limit:,} allowed"
-    raise OSError(errno.EFBIG, reason, str(path))
+    return io.FileIO(_open_descriptor(path, limit))
 
 
 def read_regular(path: Path | str, limit: int) -> bytes:
@@ -74,11 +66,14 @@ def read_regular(path: Path | str, limit: int) -> bytes:
     """
     pieces = []
     left = limit
-    with open_regular(path, limit) as file:
+    descriptor = _open_descriptor(path, limit)  # a file object takes as long as the rest
+    try:
         # Not at once: to make room for a megabyte takes longer than to read a small file.
-        while piece := file.read(min(left, PIECE_BYTES)):
+        while piece := os.read(descriptor, min(left, PIECE_BYTES)):
             pieces.append(piece)
             left -= len(piece)
+    finally:
+        os.close(descriptor)
     return b"".join(pieces)
 
 
@@ -164,6 +159,20 @@ def atomic_write(path: Path, data: bytes, mode: int = 0o666) -> None:
     """Write ``data`` to ``path`` in one step; ``mode`` and errors are as in :func:`replacing`."""
     with replacing(path, mode) as temporary:
         temporary.write_bytes(data)
+
+
+def _open_descriptor(path: Path | str, limit: int) -> int:
+    """Open ``path`` as :func:`open_regular` does."""
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    descriptor = os.open(path, flags)
+    status = os.fstat(descriptor)
+    if stat.S_ISREG(status.st_mode) and status.st_size <= limit:
+        return descriptor
+    os.close(descriptor)
+    if not stat.S_ISREG(status.st_mode):
+        raise OSError(errno.EINVAL, "not a regular file", str(path))
+    reason = f"{status.st_size:,} bytes are more than the {limit:,} allowed"
+    raise OSError(errno.EFBIG, reason, str(path))
 
 
 def _linked(path: Path) -> Path:

@@ -146,7 +146,7 @@ class Model:
     @property
     def status(self) -> str:
         """``active``, ``experimental``, ``deprecated``, or ``invalid`` for a broken entry."""
-        return self._text("status", "active") if self.is_valid else "invalid"
+        return self._text("status", "active") if self.problem is None else "invalid"
 
     @property
     def runtime(self) -> str:
@@ -185,10 +185,10 @@ class Model:
 
         What this machine measured wins over what the metadata claims.
         """
-        if section == "performance" and field in self.measured:
+        if self.measured and section == "performance" and field in self.measured:
             return self.measured[field]
-        value = self._summary.get(field) if field in FIGURES[section] else None
-        return None if value is None else float(value)
+        value = self._summary.get(field)
+        return None if value is None or field not in FIGURES[section] else float(value)
 
     def check_listed(self) -> None:
         """Check what a list shows; metadata that is asked for later is checked then.

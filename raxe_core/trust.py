@@ -68,7 +68,7 @@ class Trust:
         for model in models:
             unsigned = False
             if model.bundle_name is not None and not model.from_package:
-                folder, name = os.path.split(model.bundle_name)
+                folder, _, name = model.bundle_name.rpartition(os.sep)
                 signed = signed_in(folder)
                 unsigned = signed is not None and name not in signed
             found.append(Signature("unsigned") if unsigned else self.known_signature(model))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import tempfile
 import zipfile
@@ -31,11 +32,11 @@ def in_pieces(path: Path) -> dict[str, bytes]:
         opened.close()
 
 
-def at_once(path: Path) -> dict[str, bytes]:
+def at_once(path: Path, read: Callable[[Archive, str], bytes] = Archive.read) -> dict[str, bytes]:
     """Open, read every member at once, close."""
     opened = Archive(path)
     try:
-        return {name: opened.read(name) for name in opened.sizes}
+        return {name: read(opened, name) for name in opened.sizes}
     finally:
         opened.close()
 
@@ -47,6 +48,8 @@ def test_hostile_archive_is_refused_with_its_reason(tmp_path: Path, case: str) -
     path.write_bytes(make())
     with pytest.raises(ArchiveError, match=reason):
         in_pieces(path)
+    with pytest.raises(ArchiveError, match=reason):
+        at_once(path, Archive.read_checked)
     if reason != "CRC":  # for a stored member, its SHA-256 stands for it
         with pytest.raises(ArchiveError, match=reason):
             at_once(path)
@@ -66,7 +69,18 @@ def test_hostile_archive_is_refused_with_its_reason(tmp_path: Path, case: str) -
 def test_plain_archive_is_read(tmp_path: Path, data: bytes, content: dict[str, bytes]) -> None:
     path = tmp_path / "a.raxe"
     path.write_bytes(data)
-    assert in_pieces(path) == at_once(path) == content
+    assert in_pieces(path) == at_once(path) == at_once(path, Archive.read_checked) == content
+
+
+def test_member_is_whole_where_the_system_reads_less_than_is_asked(tmp_path: Path) -> None:
+    class Slow(io.FileIO):
+        def read(self, size: int | None = -1, /) -> bytes:
+            return super().read(min(size or 0, 1_000))
+
+    path = tmp_path / "a.raxe"
+    path.write_bytes(archive(("a.md", LONG), ("b.txt", b"x")))
+    with mock.patch("raxe_core.archive.open_regular", lambda path, _: Slow(path)):
+        assert in_pieces(path) == at_once(path) == {"a.md": LONG, "b.txt": b"x"}
 
 
 CONTENT = st.binary(max_size=300) | st.integers(1, 900).map(lambda size: b"abc" * size)
