@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Mapping, Sequence
 
 from raxe_core.detector import DetectionResult, Prediction, Span
@@ -73,11 +74,16 @@ def _log_sum_exp(values: list[float]) -> float:
 
 
 def judge(
-    outputs: Outputs, model_id: str, values: HeadValues, score: float, evidence: Span | None
+    outputs: Outputs,
+    model_id: str,
+    values: HeadValues,
+    score: float,
+    evidence: Span | None,
+    started: float,
 ) -> DetectionResult:
     """Return the result for a text whose deciding window gave ``values`` and ``score``.
 
-    ``processing_time_ms`` is left at 0 for the caller, who holds the clock.
+    ``processing_time_ms`` is the time since ``started``, in seconds of ``time.perf_counter``.
     """
     scores = {"threat": score}
     families: list[float] = []
@@ -88,7 +94,9 @@ def judge(
     predictions: tuple[Prediction, ...] = ()
     if is_threat:
         predictions = (_prediction(outputs, values, score, families, evidence),)
-    return DetectionResult(model_id, is_threat, predictions, scores, outputs.binary.threshold, 0.0)
+    threshold = outputs.binary.threshold
+    milliseconds = (time.perf_counter() - started) * 1e3
+    return DetectionResult(model_id, is_threat, predictions, scores, threshold, milliseconds)
 
 
 def _prediction(

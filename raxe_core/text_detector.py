@@ -28,6 +28,8 @@ Forward = Callable[[Sequence[Sequence[int]], Sequence[str]], Sequence[HeadValues
 SEGMENT_CHARACTERS = 50_000
 SEGMENT_OVERLAP = 2_000
 BLOCK_WINDOWS = 256
+# A shorter text most likely has one window; where it has more, it is tokenized a second time.
+SHORT_CHARACTERS = 1_000
 # A longer text is refused, so that the time for one text is bounded.
 MAX_CHARACTERS = 1_000_000
 MAX_TOKENS = 500_000
@@ -80,15 +82,14 @@ class TextDetector:
     def analyze(self, text: str, l1_results: Any = None) -> DetectionResult:
         """Judge one text. The window with the highest score decides, and is the evidence."""
         started = time.perf_counter()
-        (best,) = self._decide((text,), self._heads)
-        result = self._result(text, best)
-        return result._replace(processing_time_ms=(time.perf_counter() - started) * 1e3)
+        return self._result(text, self._decide_one(text, self._heads), started)
 
     def analyze_batch(self, texts: Sequence[str]) -> list[DetectionResult]:
         """Judge texts; ``processing_time_ms`` is each text's share of the whole time."""
         started = time.perf_counter()
         decided = self._decide(texts, self._heads)
-        results = [self._result(text, best) for text, best in zip(texts, decided, strict=True)]
+        pairs = zip(texts, decided, strict=True)
+        results = [self._result(text, best, started) for text, best in pairs]
         share = (time.perf_counter() - started) * 1e3 / max(len(texts), 1)
         return [result._replace(processing_time_ms=share) for result in results]
 
@@ -116,7 +117,7 @@ class TextDetector:
         from raxe_core.explanation import Explanation, word_groups
 
         head = self.manifest.outputs.binary
-        (best,) = self._decide((text,), ("binary",))
+        best = self._decide_one(text, ("binary",))
         groups = word_groups(best.window.encoding, text, best.window.base)
         without = self._values([group.rest for group in groups], ("binary",)) if groups else ()
         whole = threat_log_odds(head, best.values["binary"])
@@ -143,6 +144,17 @@ class TextDetector:
         if forward is None:
             raise RaxeError(f"The detector of model {self.model_id} is closed. Create a new one.")
         return forward
+
+    def _decide_one(self, text: str, heads: Sequence[str]) -> _Best:
+        """Return the window of one text with the highest score; most texts have but one."""
+        if len(text) <= SHORT_CHARACTERS:
+            encoding = self._encode(text)
+            if not encoding.overflowing:
+                (values,) = self._values((encoding.ids,), heads)
+                score = threat_probability(self.manifest.outputs.binary, values["binary"])
+                return _Best(score, _Window(0, 0, encoding), values)
+        (best,) = self._decide((text,), heads)
+        return best
 
     def _decide(self, texts: Sequence[str], heads: Sequence[str]) -> list[_Best]:
         """Return each text's window with the highest score; an empty text has a window too."""
@@ -229,12 +241,12 @@ class TextDetector:
         except BaseException as error:  # the native library panics beside Exception
             raise self._undecided("tokenizer", error) from error
 
-    def _result(self, text: str, best: _Best) -> DetectionResult:
+    def _result(self, text: str, best: _Best, started: float) -> DetectionResult:
         outputs, window = self.manifest.outputs, best.window
         evidence = None
         if best.score >= outputs.binary.threshold:
             evidence = _span(window, len(text))
-        return judge(outputs, self.model_id, best.values, best.score, evidence)
+        return judge(outputs, self.model_id, best.values, best.score, evidence, started)
 
 
 def _span(window: _Window, length: int) -> Span:

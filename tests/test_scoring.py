@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+import time
 
 import pytest
 from hypothesis import given
@@ -78,6 +79,7 @@ FAMILY = OutputHead("f", ("PI", "JB"))
 SUBFAMILY = OutputHead("s", ("PI/override", "JB/persona", "PI/hijack"))
 VALUES = {"binary": [0.0, 3.0, 1.0], "family": [2.0, 1.0], "subfamily": [1.0, 9.0, 2.0]}
 EVIDENCE = Span(3, 9)
+STARTED = time.perf_counter()
 
 
 @pytest.mark.parametrize(
@@ -92,7 +94,7 @@ EVIDENCE = Span(3, 9)
 def test_threat_names_family_and_the_likeliest_of_its_subfamilies(
     outputs: Outputs, family: str, subfamily: str | None
 ) -> None:
-    result = judge(outputs, "m", VALUES, 0.75, EVIDENCE)
+    result = judge(outputs, "m", VALUES, 0.75, EVIDENCE, STARTED)
     (prediction,) = result.predictions
     assert (prediction.family, prediction.subfamily) == (family, subfamily)
     assert (prediction.confidence, prediction.evidence) == (0.75, EVIDENCE)
@@ -102,7 +104,7 @@ def test_threat_names_family_and_the_likeliest_of_its_subfamilies(
 
 @pytest.mark.parametrize(("score", "is_threat"), [(0.5, True), (0.4999, False)])
 def test_threshold_itself_is_a_threat(score: float, is_threat: bool) -> None:
-    result = judge(Outputs(BINARY, FAMILY), "m", VALUES, score, None)
+    result = judge(Outputs(BINARY, FAMILY), "m", VALUES, score, None, STARTED)
     assert result.is_threat is is_threat
     assert len(result.predictions) == is_threat
     assert set(result.scores) == {"threat", "PI", "JB"}

@@ -40,12 +40,12 @@ def prompt_from(row: Mapping[str, Any], columns: Mapping[str, str], where: str) 
         raise DatasetError(f"{where}: has no text. Name the column {names}.")
     label = row.get(columns.get("label", "label"))
     word = str("" if label is None else label).strip().lower()
-    if word not in _THREAT_WORDS | _BENIGN_WORDS:
+    is_threat = word in _THREAT_WORDS
+    if not is_threat and word not in _BENIGN_WORDS:
         raise DatasetError(
             f"{where}: the label is {_shown(label)}, it must be threat or benign "
             "(1 or 0). For a txt file, use --label or begin its name with threats or benign."
         )
-    is_threat = word in _THREAT_WORDS
     family, subfamily, lang = (
         _optional(row.get(columns.get(field, field))) for field in ("family", "subfamily", "lang")
     )
