@@ -81,6 +81,8 @@ class Model:
         self.problem = problem
         #: The id, ``{version}_{variant}`` by convention: ``v1.0_onnx_int8``.
         self.model_id = self._text("model_id")
+        #: ``active``, ``experimental``, ``deprecated``, or ``invalid`` for a broken entry.
+        self.status = self._text("status", "active") if problem is None else "invalid"
 
     def __repr__(self) -> str:
         return f"Model({self.model_id!r}, source={self.source!r}, status={self.status!r})"
@@ -142,11 +144,6 @@ class Model:
     def variant(self) -> str:
         """The variant: ``onnx_int8``."""
         return self._text("variant")
-
-    @property
-    def status(self) -> str:
-        """``active``, ``experimental``, ``deprecated``, or ``invalid`` for a broken entry."""
-        return self._text("status", "active") if self.problem is None else "invalid"
 
     @property
     def runtime(self) -> str:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from operator import methodcaller
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from raxe_core.errors import NoModelError, PluginError
@@ -86,7 +85,8 @@ def unmet_constraint(model: Model, constraints: Sequence[Constraint]) -> str | N
 
     for constraint in constraints:
         if not _fitting([model], constraint):
-            value = _figure_of(constraint.metric)(model)
+            place = _FIGURES.get(constraint.metric)
+            value = None if place is None else model.figure(*place)
             return constraint.judge({constraint.metric: Figure(value)}).reason
     return None
 
@@ -107,16 +107,15 @@ def _scored(models: Iterable[Model], criteria: Criteria) -> Iterator[Ranked]:
 
 def _fitting(models: Iterable[Model], constraint: Constraint) -> list[Model]:
     """Return the models that meet a constraint; an unknown figure does not."""
-    figure_of, holds, limit = _figure_of(constraint.metric), constraint.holds, constraint.limit
+    if constraint.metric not in _FIGURES:
+        return []
+    section, field = _FIGURES[constraint.metric]
+    holds, limit = constraint.holds, constraint.limit
     return [
-        model for model in models if (value := figure_of(model)) is not None and holds(value, limit)
+        model
+        for model in models
+        if (value := model.figure(section, field)) is not None and holds(value, limit)
     ]
-
-
-def _figure_of(metric: str) -> Callable[[Model], float | None]:
-    """Return the function that reads the figure which a constraint on ``metric`` is about."""
-    place = _FIGURES.get(metric)
-    return (lambda _: None) if place is None else methodcaller("figure", *place)
 
 
 def _best_first(ranked: Ranked) -> tuple[bool, float, str]:
