@@ -6,6 +6,7 @@ from :func:`raxe_core.evaluation.grouped.linear_distribution`.
 
 from __future__ import annotations
 
+import functools
 import itertools
 import operator
 import random
@@ -34,7 +35,7 @@ class Difference(NamedTuple):
     acceleration: float
 
 
-@attrs.frozen
+@attrs.frozen(slots=False)
 class Ranks:
     """One model's scores as ranks.
 
@@ -71,8 +72,9 @@ class Ranks:
         """The area under the ROC curve; both classes must be there."""
         return (sum(self.below) + sum(self.upto)) / (2 * len(self.below) * len(self.place))
 
+    @functools.cached_property
     def left_out(self) -> list[Column[float]]:
-        """Return the AUC without each threat, and without each benign prompt, in their order."""
+        """The AUC without each threat, and without each benign prompt, in their order."""
         threats, benign = len(self.below), len(self.place)
         total = (sum(self.below) + sum(self.upto)) / 2
         samples: list[Column[float]] = []
@@ -93,7 +95,7 @@ class Ranks:
 
     def acceleration(self) -> float:
         """Return the acceleration of the AUC for :func:`bca`."""
-        return jackknife_acceleration(map(one_each, self.left_out()))
+        return jackknife_acceleration(map(one_each, self.left_out))
 
 
 def auc_distribution(model: Ranks) -> list[float]:
@@ -101,7 +103,7 @@ def auc_distribution(model: Ranks) -> list[float]:
     if model.prompts <= EXACT_UP_TO:
         return exact_distributions([model])[0]
     # Beyond the limits lies only what the linear resamples leave aside.
-    return [min(1.0, max(0.0, auc)) for auc in linear_distribution(model.auc, model.left_out())]
+    return [min(1.0, max(0.0, auc)) for auc in linear_distribution(model.auc, model.left_out)]
 
 
 def auc_differences(models: Sequence[Ranks]) -> Iterator[Difference]:
@@ -110,7 +112,7 @@ def auc_differences(models: Sequence[Ranks]) -> Iterator[Difference]:
     Both are resampled with the same prompts.
     """
     exact = exact_distributions(models) if models and models[0].prompts <= EXACT_UP_TO else None
-    left_out = [model.left_out() for model in models]
+    left_out = [model.left_out for model in models]
     for i, j in itertools.combinations(range(len(models)), 2):
         estimate = models[j].auc - models[i].auc
         samples = [
