@@ -108,6 +108,17 @@ def test_twins_are_not_told_apart() -> None:
     assert report["pairs"][0]["accuracy"]["equivalence"]["equivalent"] is True
 
 
+def test_a_few_prompts_do_not_show_that_models_are_equal() -> None:
+    few = [
+        Contender(Model(ModelMetadata(name, name, "1.0", "x"), "test"), judged(name, 0.1, 10, 40))
+        for name in ("a", "b")
+    ]
+    report = compared(*few).report
+    assert report["pairs"][0]["accuracy"]["equivalence"]["equivalent"] is False
+    assert "nor do these prompts show that they are equal." in report["recommendation"]["reason"]
+    assert "do not tell which is faster" in report["recommendation"]["reason"]
+
+
 def test_the_faster_of_equals_is_named_and_marked() -> None:
     report = compared(contender("slow", 0.1, 20), contender("fast", 0.1, 10, 50)).report
     slow, fast = report["models"]

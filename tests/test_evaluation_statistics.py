@@ -87,18 +87,30 @@ def test_equivalence_is_that_of_statsmodels(
     gained: int, lost: int, same: int, margin: float
 ) -> None:
     weightstats = pytest.importorskip("statsmodels.stats.weightstats")
+    stats = pytest.importorskip("scipy.stats")
     pairs = gained + lost + same
     found = paired_equivalence(gained, lost, pairs, margin)
     if pairs < 2:
         assert found is None
         return
     assert found is not None
-    if len({bool(gained), bool(lost), bool(same)} - {False}) == 0 or pairs in (gained, lost, same):
-        assert found in (0.0, 1.0)
+    net = abs(gained - lost)
+    exactly = stats.binom.cdf(net, pairs, margin) if net < margin * pairs else 0.0
+    if pairs in (gained, lost, same):
+        assert found == exact(1.0 if net else exactly)
         return
     differences = [1.0] * gained + [-1.0] * lost + [0.0] * same
     expected = weightstats.DescrStatsW(differences).ztost_mean(-margin, margin)[0]
-    assert found == exact(expected)
+    assert found == exact(max(expected, exactly))
+
+
+@pytest.mark.parametrize(("pairs", "equivalent"), [(2, False), (98, False), (99, True)])
+def test_pairs_without_a_difference_are_equivalent_only_where_they_are_many(
+    pairs: int, equivalent: bool
+) -> None:
+    p = paired_equivalence(0, 0, pairs, 0.03)
+    assert p is not None
+    assert (p < 0.05) is equivalent
 
 
 @settings(deadline=None, max_examples=50)

@@ -79,12 +79,13 @@ def _against(pair: Mapping[str, Any], best: str, second: str) -> tuple[bool, lis
     quicker, slower = ("slower", "faster") if flipped else ("faster", "slower")
     words = {quicker: "It is faster.", slower: "It is slower.", "equivalent": "It is as fast."}
     verdict = latency["verdict"]
-    speed = words.get(verdict, "No significant difference in speed.")
-    significant = differs or verdict in ("faster", "slower")
-    if not significant:
-        lead = f"No significant difference between {best} and {second}: either will do."
-        return False, [lead, quality, speed]
-    return True, [quality, speed]
+    speed = words.get(verdict, "These prompts do not tell which is faster.")
+    if differs or verdict in ("faster", "slower"):
+        return True, [quality, speed]
+    equal = accuracy["equivalence"]["equivalent"] and verdict == "equivalent"
+    advice = "either will do" if equal else "nor do these prompts show that they are equal"
+    lead = f"No significant difference between {best} and {second}: {advice}."
+    return False, [lead, quality, speed]
 
 
 def _pair(pairs: Sequence[Mapping[str, Any]], a: str, b: str) -> Mapping[str, Any]:

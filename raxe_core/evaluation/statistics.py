@@ -94,16 +94,22 @@ def paired_equivalence(gained: int, lost: int, pairs: int, margin: float) -> flo
     """Return the p-value of "the proportions differ by less than ``margin``" (TOST, z).
 
     The larger of two one-sided p-values, the spread estimated from the pairs (Schuirmann 1987).
+    Where few pairs are discordant that spread is too small, so it is at least the probability of
+    so small a difference if each pair were won with the probability ``margin`` and none lost.
     None with fewer than two pairs.
     """
     if pairs < 2:
         return None
-    difference = (gained - lost) / pairs
-    variance = (gained + lost - (gained - lost) ** 2 / pairs) / (pairs - 1) / pairs
-    if variance <= 0:
-        return 0.0 if abs(difference) < margin else 1.0
-    z = (margin - abs(difference)) / math.sqrt(variance)
-    return math.erfc(z / math.sqrt(2)) / 2
+    net = abs(gained - lost)
+    variance = (gained + lost - net**2 / pairs) / (pairs - 1) / pairs
+    if net / pairs >= margin and variance <= 0:
+        return 1.0
+    z = (margin - net / pairs) / math.sqrt(variance) if variance > 0 else math.inf
+    p = math.erfc(z / math.sqrt(2)) / 2
+    if z <= 0:
+        return p
+    least = math.fsum(math.exp(_log_binomial_pmf(i, pairs, margin)) for i in range(net + 1))
+    return max(p, min(1.0, least))
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
