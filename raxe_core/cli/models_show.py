@@ -17,6 +17,7 @@ from raxe_core.registry import ModelRegistry
 from raxe_core.safe_text import safe_text
 from raxe_core.signing import Signature
 
+_ORIGIN = "● = measured on this machine; other figures are as the metadata claims them."
 _SHORT_STATUS = {"experimental": "exp"}
 
 
@@ -47,7 +48,7 @@ def list_models(config_path: Path | None, as_json: bool) -> None:
         click.echo("Available L2 Models:")
         click.echo(_table(registry, models, signatures))
         click.echo("⚡ = Fastest    🎯 = Most Accurate    ⭐ = Recommended")
-        click.echo("● = measured on this machine; other figures are as the metadata claims them.")
+        click.echo(_ORIGIN)
         click.echo("Accuracy is the binary F1.")
     else:
         click.echo("No models are installed. Install some: pip install raxe-l2 raxe-onnx")
@@ -81,6 +82,7 @@ def info(config_path: Path | None, model_id: str, as_json: bool) -> None:
         echo_json(_as_dict(model, signature))
     else:
         click.echo("\n".join(_info_lines(model)))
+        click.echo(_ORIGIN)
         if _tells_of_trust(registry, [signature]):
             reason = f" ({signature.reason})" if signature.reason else ""
             click.echo(f"Signature: {safe_text(f'{signature}{reason}', 500)}")
@@ -171,24 +173,23 @@ def _info_lines(model: Model) -> list[str]:
     metadata, accuracy = model.metadata, model.accuracy
     requirements = model.requirements
     mark = {"active": " ✅", "invalid": " ❌"}.get(model.status, "")
-    performance = {
-        name: model.figure("performance", name)
-        for name in ("p50_latency_ms", "p95_latency_ms", "p99_latency_ms")
-    }
-    p50, p95, p99 = map(_ms, performance.values())
-    throughput = model.figure("performance", "throughput_per_sec")
-    memory = model.figure("performance", "memory_mb")
-    told_by = "measured on this machine" if model.measured else "as the metadata claims"
+
+    def performance(field: str, unit: str, decimals: int = 0) -> str:
+        value = model.figure("performance", field)
+        shown = "n/a" if value is None else f"{value:.{decimals}f}{unit}"
+        return shown + " ●" * (field in model.measured)
+
+    p50, p95, p99 = (performance(f"p{share}_latency_ms", "ms", 1) for share in (50, 95, 99))
     lines = [
         f"Model: {safe_text(model.name)}",
         f"Version: {model.version}",
         f"Status: {model.status.capitalize()}{mark}",
         *([safe_text(metadata.description, 1_000)] if metadata.description else []),
         "",
-        f"Performance ({told_by}):",
+        "Performance:",
         f"  P50: {p50}  P95: {p95}  P99: {p99}",
-        f"  Throughput: {'n/a' if throughput is None else f'{throughput:.0f} req/sec'}",
-        f"  Memory: {'n/a' if memory is None else f'{memory:.0f} MB'}",
+        f"  Throughput: {performance('throughput_per_sec', ' req/sec')}",
+        f"  Memory: {performance('memory_mb', ' MB')}",
         "",
         "Accuracy:",
         f"  Binary F1: {percent(accuracy.binary_f1)}",
