@@ -9,7 +9,7 @@ from raxe_core.config import Config
 from raxe_core.constraints import parse_constraints
 from raxe_core.errors import RaxeError
 from raxe_core.model import Model
-from raxe_core.ranking import rank, unmet_constraint
+from raxe_core.ranking import Ranked, rank, unmet_constraint
 from raxe_core.records import Criteria, Selection
 from raxe_core.registry import ModelRegistry
 from raxe_core.selection import fall_back
@@ -62,43 +62,41 @@ def chain(config: Config) -> list[Step]:
     return [*steps, Step("default", "selection = auto, auto_criteria = balanced")]
 
 
-def candidates(registry: ModelRegistry, chosen: str) -> list[Candidate]:
+def candidates(registry: ModelRegistry, selection: Selection | None) -> list[Candidate]:
     """Return every model, the best by the configured criteria first, and why it was not chosen.
+
+    ``selection`` is None where no model could be used.
 
     Raises:
         RaxeError: the criteria is unknown or failed.
     """
     criteria = registry.host.criteria(registry.config.get("l2_model.auto_criteria"))
     ranked = rank(registry.list_models(), criteria)
-    best = next((item.score for item in ranked if item.model.model_id == chosen), None)
-    return [
-        Candidate(
-            item.model.model_id,
-            item.score,
-            _verdict(registry, item.model, item.score, chosen, best, criteria),
-        )
-        for item in ranked
-    ]
+    chosen = None if selection is None else selection.model_id
+    best = next((item for item in ranked if item.model.model_id == chosen), None)
+    strategy = "explicit" if selection is None else selection.strategy
+
+    def verdict(item: Ranked) -> str:
+        if item is best:
+            return "chosen"
+        return _unusable(registry, item.model) or _loss(item, best, criteria, strategy)
+
+    return [Candidate(item.model.model_id, item.score, verdict(item)) for item in ranked]
 
 
-def _verdict(
-    registry: ModelRegistry,
-    model: Model,
-    score: float | None,
-    chosen: str,
-    best: float | None,
-    criteria: Criteria,
-) -> str:
-    if model.model_id == chosen:
-        return "chosen"
-    unusable = _unusable(registry, model)
-    if unusable is not None:
-        return unusable
-    if score is None:
+def _loss(item: Ranked, best: Ranked | None, criteria: Criteria, strategy: str) -> str:
+    """Return why a model that could be used was not chosen."""
+    if strategy not in ("auto", "benchmark", "explicit"):
+        return f"not the choice of {strategy}"
+    if strategy == "explicit":
+        return "not named by the configuration"
+    if item.score is None:
         return f"not measured for {criteria.name}"
-    if best is not None and score < best:
-        return f"{criteria.name} {score:.4g} is below {best:.4g}"
-    return "not named by the configuration" if best is None or score > best else "tie, later id"
+    if best is None or best.score is None or item.score > best.score:
+        return "not named by the configuration"  # as the fallback is
+    if item.score < best.score:
+        return f"{criteria.name} {item.score:.4g} is below {best.score:.4g}"
+    return "tie, later id"
 
 
 def _unusable(registry: ModelRegistry, model: Model) -> str | None:

@@ -12,6 +12,9 @@ from tiny_model import write_bundle
 from conftest import RunRaxe
 from raxe_core.defaults import change_setting, read_history, rollback, set_default
 from raxe_core.errors import ConfigError, UsageError
+from raxe_core.records import Selection
+from raxe_core.registry import ModelRegistry
+from raxe_core.selection_report import candidates
 
 CONFIG = "# ours\nl2_model:\n  selection: auto   # keep\n"
 
@@ -105,6 +108,24 @@ def test_which_names_the_fallback(models: Path, raxe: RunRaxe) -> None:
     result = raxe("models", "which")
     assert (result.exit_code, result.stdout.splitlines()[0]) == (0, "v9.1_small")
     assert "unknown model" in result.stderr
+
+
+def test_which_explains_why_no_model_can_be_used(models: Path, raxe: RunRaxe) -> None:
+    raxe("config", "set", "l2_model.constraints", "[p95_latency_ms<10]")
+    result = raxe("models", "which", "--explain")
+    assert (result.exit_code, result.stdout.count("was not measured")) == (2, 2)
+    assert "No active model meets p95_latency_ms<10" in result.stderr
+    shown = json.loads(raxe("models", "which", "--json").stdout)
+    assert (shown["model_id"], len(shown["candidates"])) == (None, 2)
+
+
+def test_which_names_the_strategy_that_chose_another(models: Path, raxe: RunRaxe) -> None:
+    registry = ModelRegistry()
+    chosen = Selection("v9.0_tiny", "canary", "a user of the trial")
+    other = next(c for c in candidates(registry, chosen) if c.model_id != "v9.0_tiny")
+    assert other.verdict == "not the choice of canary"
+    raxe("models", "set-default", "v9.0_tiny")
+    assert "not named by the configuration" in raxe("models", "which", "--explain").stdout
 
 
 def test_constraints_that_no_model_meets_are_an_error(models: Path, raxe: RunRaxe) -> None:

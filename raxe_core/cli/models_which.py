@@ -8,6 +8,8 @@ import click
 
 from raxe_core.cli.output import echo_json, format_table, warn
 from raxe_core.config import load_config
+from raxe_core.errors import NoModelError, RaxeError
+from raxe_core.records import Selection
 from raxe_core.registry import ModelRegistry
 from raxe_core.safe_text import safe_text
 from raxe_core.selection_report import candidates, chain, effective_selection
@@ -22,38 +24,59 @@ def which(config_path: Path | None, explain: bool, user_id: str | None, as_json:
     """Tell which model a scan would use now, and why.
 
     \b
+    Exit codes:
+      0  told
+      2  no model can be selected
+
+    \b
     Examples:
       raxe models which
       raxe models which --explain
     """
     registry = ModelRegistry(load_config(config_path))
-    selection = effective_selection(registry, user_id)
-    steps = chain(registry.config)
-    listed = candidates(registry, selection.model_id) if explain or as_json else []
+    selection, failure = None, None
+    try:
+        selection = effective_selection(registry, user_id)
+    except RaxeError as error:
+        failure = NoModelError(str(error))
     if as_json:
+        told = {"model_id": None, "reason": str(failure)}
         echo_json(
             {
-                **selection._asdict(),
-                "chain": [step._asdict() for step in steps],
-                "candidates": [candidate._asdict() for candidate in listed],
+                **(told if selection is None else selection._asdict()),
+                "chain": [step._asdict() for step in chain(registry.config)],
+                "candidates": [item._asdict() for item in candidates(registry, selection)],
             }
         )
-        return
+    else:
+        if selection is not None:
+            _show(selection)
+        if explain and selection is not None:
+            click.echo()
+        if explain:
+            _explain(registry, selection)
+    if failure is not None:
+        raise failure
+
+
+def _show(selection: Selection) -> None:
     if selection.fallback_from is not None:
         warn(selection.reason)
     click.echo(selection.model_id)
     click.echo(f"Reason: {safe_text(selection.reason, 1_000)}")
-    if explain:
-        click.echo("\nWhat decides, the strongest first:")
-        for step in steps:
-            click.echo(f"  {safe_text(step.source)}: {safe_text(step.value or 'says nothing')}")
-        criteria = registry.config.get("l2_model.auto_criteria")
-        rows = [
-            [
-                safe_text(candidate.model_id),
-                "n/a" if candidate.value is None else f"{candidate.value:.4g}",
-                safe_text(candidate.verdict, 100),
-            ]
-            for candidate in listed
+
+
+def _explain(registry: ModelRegistry, selection: Selection | None) -> None:
+    click.echo("What decides, the strongest first:")
+    for step in chain(registry.config):
+        click.echo(f"  {safe_text(step.source)}: {safe_text(step.value or 'says nothing')}")
+    criteria = registry.config.get("l2_model.auto_criteria")
+    rows = [
+        [
+            safe_text(candidate.model_id),
+            "n/a" if candidate.value is None else f"{candidate.value:.4g}",
+            safe_text(candidate.verdict, 100),
         ]
-        click.echo(f"\n{format_table(['Model', safe_text(criteria), 'Verdict'], rows)}")
+        for candidate in candidates(registry, selection)
+    ]
+    click.echo(f"\n{format_table(['Model', safe_text(criteria), 'Verdict'], rows)}")
