@@ -122,7 +122,8 @@ def _fenced(match: re.Match[str]) -> str:
 def _rows(record: type) -> Iterator[str]:
     for name, field in inspect.signature(record).parameters.items():
         default = "" if field.default is field.empty else f"`{field.default!r}`"
-        kind = str(field.annotation).replace("|", "\\|").replace("'", "")
+        annotation = getattr(field.annotation, "__forward_arg__", field.annotation)
+        kind = str(annotation).replace("|", "\\|").replace("'", "")
         yield f"| `{name}` | `{kind}` | {default} |\n"
 
 

@@ -43,11 +43,13 @@ def add_model(source: Path, replace: bool = False) -> Model:
 
     Raises:
         InvalidModelError: the bundle or its metadata is broken; nothing is changed.
-        UsageError: the model is there already and ``replace`` is false, or the folder cannot be
-            written.
+        UsageError: there is no such file, the model is there already and ``replace`` is false, or
+            the folder cannot be written.
     """
     folder = raxe_home() / "models"
     try:
+        if not source.exists():
+            raise UsageError(f"{source}: there is no such file or folder. Mend the path.")
         add = _add_folder if source.is_dir() else _add_file
         path = add(source, folder, replace)
     except OSError as error:

@@ -132,7 +132,10 @@ class PluginHost:
         if len(claimants) == 1:
             return None
         if not claimants:
-            return f"no plugin runs {runtime!r} models; install its plugin: {pip_line(runtime)}"
+            inactive = [info.distribution for info in self.plugins if info.status != "active"]
+            names = f" (not active: {', '.join(inactive)}; see: raxe plugins list)"
+            advice = f"install its plugin: {pip_line(runtime)}{names if inactive else ''}"
+            return f"no plugin runs {runtime!r} models; {advice}"
         names = " and ".join(info.distribution for info in claimants)
         return f"{names} both claim the runtime {runtime!r}; block one with RAXE_PLUGINS_BLOCK"
 

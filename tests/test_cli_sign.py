@@ -204,6 +204,8 @@ def test_which_explains_that_a_model_is_not_trusted(
 ) -> None:
     trust(raxe, alice.public)
     write_bundle(signed.parent, "v9.1_tiny")
+    refused = raxe("models", "set-default", "v9.1_tiny")
+    assert (refused.exit_code, "Model v9.1_tiny: unsigned" in refused.stderr) == (1, True)
     report = json.loads(raxe("models", "which", "--json").stdout)
     assert report["model_id"] == "v9.0_tiny"
     verdicts = {item["model_id"]: item["verdict"] for item in report["candidates"]}

@@ -119,6 +119,31 @@ def test_which_explains_why_no_model_can_be_used(models: Path, raxe: RunRaxe) ->
     assert (shown["model_id"], len(shown["candidates"])) == (None, 2)
 
 
+@pytest.mark.parametrize(
+    ("key", "value", "says"),
+    [
+        ("l2_model.selection", "bogus", "No selection strategy 'bogus'"),
+        ("l2_model.auto_criteria", "balancd", "Did you mean 'balanced'?"),
+        ("l2_model.constraints", "[zz<10]", "No metric 'zz'"),
+        ("l2_model.constraints", "7", "must be a list"),
+    ],
+)
+def test_value_that_every_scan_would_stumble_over_is_not_set(
+    models: Path, raxe: RunRaxe, key: str, value: str, says: str
+) -> None:
+    result = raxe("config", "set", key, value)
+    assert (result.exit_code, says in result.stderr) == (2, True)
+    assert (models / "config.yaml").read_text() == CONFIG
+
+
+def test_get_reads_the_section_of_a_strategy(models: Path, raxe: RunRaxe) -> None:
+    raxe("config", "set", "l2_model.canary.share", "0.25")
+    assert raxe("config", "get", "l2_model.canary.share").stdout == "0.25\n"
+    assert raxe("config", "get", "l2_model.canary").stdout == "share: 0.25\n"
+    assert raxe("config", "get", "l2_model.canary.none").stdout == "unset\n"
+    assert raxe("config", "get", "l2_model.canry").exit_code == 2
+
+
 def test_which_names_the_strategy_that_chose_another(models: Path, raxe: RunRaxe) -> None:
     registry = ModelRegistry()
     chosen = Selection("v9.0_tiny", "canary", "a user of the trial")

@@ -32,7 +32,7 @@ def test_folder_is_packed_on_the_way(home: Path, tmp_path: Path) -> None:
     assert model.bundle_path.read_bytes() == packed.read_bytes()
 
 
-@pytest.mark.parametrize("damage", ["flipped", "cut", "missing", "sidecar", "checksum"])
+@pytest.mark.parametrize("damage", ["flipped", "cut", "sidecar", "checksum"])
 def test_broken_bundle_is_refused_and_nothing_is_changed(
     home: Path, tmp_path: Path, damage: str
 ) -> None:
@@ -45,14 +45,19 @@ def test_broken_bundle_is_refused_and_nothing_is_changed(
         path.write_bytes(data[:middle] + b"r" + data[middle + 1 :])
     elif damage == "cut":
         path.write_bytes(data[:-1])
-    elif damage == "missing":
-        path.unlink()
     elif damage == "sidecar":
         sidecar.write_text('{"version": 9}')
     else:
         sidecar.write_text(json.dumps({"file_info": {"checksum": "sha256:" + "0" * 64}}))
     with pytest.raises(InvalidModelError, match=str(tmp_path)):
         add_model(path)
+    assert list((home / "models").rglob("*")) == []
+
+
+def test_file_that_is_not_there_is_no_broken_bundle(home: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="there is no such file or folder") as error:
+        add_model(tmp_path / "none.raxe")
+    assert error.value.exit_code == 2
     assert list((home / "models").rglob("*")) == []
 
 

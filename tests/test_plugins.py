@@ -90,6 +90,12 @@ def test_missing_runtime_names_the_pip_line(runtime: str, hint: str) -> None:
         PluginHost([]).create_detector(needs(runtime), RuntimeOptions())
 
 
+def test_missing_runtime_names_the_plugins_that_are_not_active(site: Site) -> None:
+    site.install("bad-rt", "raise OSError('no library')")
+    with pytest.raises(RuntimeUnavailableError, match=r"not active: bad-rt; see: raxe plugins"):
+        PluginHost(site.entry_points()).create_detector(needs("my"), RuntimeOptions())
+
+
 def test_unknown_name_lists_the_known_and_the_nearest() -> None:
     with pytest.raises(RaxeError, match=r"'latencie'. Did you mean 'latency'\? Known: accuracy,"):
         PluginHost([]).criteria("latencie")

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
 from raxe_core.cli.lazy import LazyGroup
 from raxe_core.cli.output import echo_json, format_table, short_path
 from raxe_core.config import check_setting, config_files, load_config
+from raxe_core.constraints import parse_constraints
 from raxe_core.defaults import change_setting
+from raxe_core.plugins import PluginHost
 from raxe_core.safe_text import safe_text
 from raxe_core.settings import find_setting
 from raxe_core.yaml_file import parse_value
@@ -65,12 +68,14 @@ def get(config_path: Path | None, key: str, as_json: bool) -> None:
       raxe config get aliases.production
     """
     values = load_config(config_path).values
-    check_setting(key, None, "raxe config get")
-    setting = find_setting(key)
-    if key in values or setting is None:
-        value = values[key].value if key in values else None
+    if key in values:
+        value = values[key].value
     else:
-        value = values[setting.key].value.get(key.removeprefix(f"{setting.key}."))
+        check_setting(key, None, "raxe config get")
+        setting = find_setting(key)
+        # One of several in a setting, or a key in the section of a strategy.
+        whole = key.rpartition(".")[0] if setting is None else setting.key
+        value = values[whole].value.get(key.removeprefix(f"{whole}.")) if whole in values else None
     if as_json:
         echo_json(value)
     else:
@@ -91,7 +96,11 @@ def set_value(config_path: Path | None, key: str, value: str) -> None:
       raxe config set l2_model.fallback_model_id ""
     """
     path = config_files(config_path)[-1]  # a file with a wrong setting can be mended
-    change_setting(key, parse_value(value) if value else None, path)
+    parsed = parse_value(value) if value else None
+    check_setting(key, parsed, "raxe config set")
+    if parsed is not None:
+        _check_meaning(key, parsed)
+    change_setting(key, parsed, path)
     click.echo(f"✅ {safe_text(key)} = {safe_text(value) or 'unset'}")
     click.echo(f"Updated: {short_path(path)}")
 
@@ -106,6 +115,21 @@ def path(config_path: Path | None) -> None:
       raxe config path
     """
     click.echo(safe_text(str(config_files(config_path)[-1]), 5_000))
+
+
+def _check_meaning(key: str, value: Any) -> None:
+    """Refuse a value that every scan would stumble over.
+
+    Raises:
+        UnknownNameError: no plugin has this strategy, or these criteria.
+        UsageError: a constraint cannot be read.
+    """
+    if key == "l2_model.selection":
+        PluginHost().strategy(value)
+    elif key == "l2_model.auto_criteria":
+        PluginHost().criteria(value)
+    elif key == "l2_model.constraints":
+        parse_constraints(value)
 
 
 def _shown(value: object) -> str:

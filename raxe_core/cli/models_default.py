@@ -100,9 +100,11 @@ def history(as_json: bool) -> None:
 
 
 def _checked(config_path: Path | None, model_id: str) -> Config:
-    """Return the configuration, after a check that the model is there and valid."""
+    """Return the configuration, after a check that the model is there, valid and trusted."""
     config = load_config(config_path)
-    model = ModelRegistry(config).get_model(model_id)
+    registry = ModelRegistry(config)
+    model = registry.get_model(model_id)
     if model.problem is not None:
         raise BundleError(f"{model_id} cannot be used: {model.problem}")
+    registry.trust.admitted(model)
     return config

@@ -54,6 +54,12 @@ def threshold(
     stored in config.yaml as l2_model.thresholds.MODEL.
 
     \b
+    Exit codes:
+      0  reported, and stored unless --dry-run
+      1  the model is invalid
+      2  wrong usage, unreadable input, too few prompts, file cannot be written
+
+    \b
     Examples:
       raxe models threshold v1.0_onnx_int8 --prompts data.csv --max-fpr 0.01
       raxe models threshold v1.0_onnx_int8 --prompts data.csv --dry-run --json
