@@ -20,7 +20,10 @@ MAX_TIME = 1e11  # the year 5138
 
 
 class Change(NamedTuple):
-    """One change: ``name`` is ``default`` or an alias; ``before`` and ``after`` are model ids."""
+    """One change: ``name`` is ``default`` or an alias; ``before`` and ``after`` are model ids.
+
+    ``selection`` is what ``l2_model.selection`` was before a change of the default.
+    """
 
     time: float
     config: str
@@ -29,6 +32,7 @@ class Change(NamedTuple):
     after: str | None
     why: str
     undoes: bool = False
+    selection: str | None = None
 
 
 def set_default(model_id: str, config_path: Path, why: str) -> None:
@@ -60,7 +64,7 @@ def rollback(config_path: Path, name: str = "default") -> Change:
         raise UsageError(f"No change of {name} in {config_path} to roll back.")
     last = done[-1]
     why = f"rollback of {last.after}"
-    return _change(name, last.before, config_path, why, undoes=True)
+    return _change(name, last.before, config_path, why, undoes=last)
 
 
 def read_history() -> list[Change]:
@@ -87,18 +91,23 @@ def change_setting(key: str, value: Any, config_path: Path) -> None:
 
 
 def _change(
-    name: str, model_id: str | None, config_path: Path, why: str, *, undoes: bool = False
+    name: str, model_id: str | None, config_path: Path, why: str, *, undoes: Change | None = None
 ) -> Change:
+    selection = None
     with locked(config_path):
         content = read_yaml(config_path)
         if name == "default":
-            selection = None if model_id is None else "explicit"
-            _put(content, "l2_model.selection", selection, config_path)
+            now = "explicit" if undoes is None else undoes.selection
+            selection = _put(content, "l2_model.selection", now, config_path)
             before = _put(content, "l2_model.model_id", model_id, config_path)
         else:
             before = _put(content, f"aliases.{name}", model_id, config_path)
         before = None if before is None else str(before)
-        change = Change(time.time(), str(config_path), name, before, model_id, why, undoes)
+        selection = None if selection is None else str(selection)
+        undone = undoes is not None
+        change = Change(
+            time.time(), str(config_path), name, before, model_id, why, undone, selection
+        )
         # A crash after the history and before the file: undoing that change then changes nothing.
         with writing_yaml(config_path, content):
             _append(change)
@@ -149,7 +158,9 @@ def _change_of(line: bytes) -> Change | None:
         sound = 0 <= change.time < MAX_TIME
     except (ValueError, TypeError, RecursionError):
         return None
-    texts = (change.config, change.name, change.before or "", change.after or "", change.why)
+    texts = (change.config, change.name, change.why)
+    named = (change.before, change.after, change.selection)
+    sound = sound and all(isinstance(text, str | None) for text in named)
     return change if sound and all(isinstance(text, str) for text in texts) else None
 
 

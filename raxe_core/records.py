@@ -40,12 +40,15 @@ class SelectionRequest(NamedTuple):
 
     ``models`` are the models that can be used now, sorted by id; ``settings`` is the ``l2_model``
     section of the configuration; ``user_id`` is who the scan is for, if the caller said so.
+    ``for_scan`` is false where somebody only asks which model it would be: nothing is to be
+    recorded then.
     """
 
     models: tuple[Model, ...]
     settings: Mapping[str, Any]
     criteria: Callable[[str], Criteria]
     user_id: str | None = None
+    for_scan: bool = True
 
 
 class Selection(NamedTuple):

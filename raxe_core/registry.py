@@ -136,9 +136,12 @@ class ModelRegistry:
 
         return compare_files(self, model_ids, prompts, criteria, constraints)
 
-    def select(self, user_id: str | None = None) -> Selection:
-        """Return the model that the configuration asks for, and why."""
-        chosen = select(self.config, self.usable_models(), self.host, user_id)
+    def select(self, user_id: str | None = None, *, for_scan: bool = True) -> Selection:
+        """Return the model that the configuration asks for, and why.
+
+        Without ``for_scan`` it is only a question, and no experiment counts the user.
+        """
+        chosen = select(self.config, self.usable_models(), self.host, user_id, for_scan)
         aliases = self.config.get("aliases")
         return chosen._replace(model_id=aliases.get(chosen.model_id, chosen.model_id))
 

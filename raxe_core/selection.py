@@ -22,7 +22,11 @@ class _Choice(NamedTuple):
 
 
 def select(
-    config: Config, models: tuple[Model, ...], host: PluginHost, user_id: str | None = None
+    config: Config,
+    models: tuple[Model, ...],
+    host: PluginHost,
+    user_id: str | None = None,
+    for_scan: bool = True,
 ) -> Selection:
     """Return the model that the configuration asks for, and why.
 
@@ -30,7 +34,7 @@ def select(
         RaxeError: the strategy is unknown, failed, or has nothing to choose from.
     """
     strategy, key = _choice(config, host)
-    request = SelectionRequest(models, config.l2_model, host.criteria, user_id)
+    request = SelectionRequest(models, config.l2_model, host.criteria, user_id, for_scan)
     try:
         chosen = strategy.select(request)
     except RaxeError:

@@ -38,7 +38,7 @@ def effective_selection(registry: ModelRegistry, user_id: str | None = None) -> 
     Raises:
         RaxeError: no model could be used.
     """
-    selection = registry.select(user_id)
+    selection = registry.select(user_id, for_scan=False)
     try:
         registry.usable_model(selection.model_id)
     except RaxeError as error:

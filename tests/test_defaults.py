@@ -40,6 +40,18 @@ def test_rollback_undoes_one_change_after_the_other(models: Path, raxe: RunRaxe)
     assert (models / "config.yaml").read_text().startswith("# ours\n")
 
 
+def test_rollback_brings_back_how_the_model_was_selected(models: Path, raxe: RunRaxe) -> None:
+    raxe("config", "set", "l2_model.selection", "benchmark")
+    raxe("models", "set-default", "v9.0_tiny")
+    raxe("models", "set-default", "v9.1_small")
+    assert raxe("config", "get", "l2_model.selection").stdout == "explicit\n"
+    raxe("models", "rollback")
+    assert raxe("config", "get", "l2_model.selection").stdout == "explicit\n"
+    raxe("models", "rollback")
+    assert raxe("config", "get", "l2_model.selection").stdout == "benchmark\n"
+    assert raxe("config", "get", "l2_model.model_id").stdout == "unset\n"
+
+
 def test_history_names_each_change(models: Path, raxe: RunRaxe) -> None:
     raxe("models", "set-default", "v9.0_tiny")
     raxe("models", "alias", "production", "v9.1_small")

@@ -99,7 +99,7 @@ def stop(
     """
     store, registration, experiment = find(config_path, key, where)
     control = experiment.control.model_id
-    end(store, registration, "stopped", control, reason, load_config(config_path).path)
+    end(store, registration, "stopped", control, reason, load_config(config_path), control)
     if as_json:
         echo_json({"key": experiment.key, "state": "stopped", "model_id": control})
     else:
@@ -138,7 +138,7 @@ def promote(
         )
     config = load_config(config_path)
     why = report.sentence
-    end(store, registration, "promoted", chosen, why, config.path)
+    end(store, registration, "promoted", chosen, why, config, models[0])
     origin = config.values["l2_model.model_id"].origin
     if origin.startswith("RAXE_"):
         warn(f"{origin} is set, and wins over the file.")

@@ -125,7 +125,8 @@ def watch(
         reason = rollback_reason(experiment, found)
         if reason is not None:
             control = experiment.control.model_id
-            end(store, registration, "rolled_back", control, reason, load_config(config_path).path)
+            config = load_config(config_path)
+            end(store, registration, "rolled_back", control, reason, config, control)
             warn(f"rolled back to {control}: {reason}")
         store.close()
         now = datetime.now(timezone.utc).strftime("%H:%M:%S")

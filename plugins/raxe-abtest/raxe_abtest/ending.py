@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from raxe_core import set_default
+from raxe_core import Config, set_default
 
 from raxe_abtest.store.base import Store
 from raxe_abtest.store.records import Registration
@@ -13,16 +11,26 @@ __all__ = ["end"]
 
 
 def end(
-    store: Store, registration: Registration, state: str, model_id: str, why: str, config: Path
+    store: Store,
+    registration: Registration,
+    state: str,
+    model_id: str,
+    why: str,
+    config: Config,
+    control: str,
 ) -> None:
     """Give everybody ``model_id``: ``state`` is stopped, promoted or rolled_back.
 
     It becomes the default model, so that ``raxe models history`` shows it and ``raxe models
-    rollback`` undoes it. The store comes first: that is what reaches every process and host.
+    rollback`` undoes it: back to the default of before, or to the ``control`` where there was none.
+    The store comes first: that is what reaches every process and host.
 
     Raises:
         StoreError: the store cannot be written; nothing has changed.
         ConfigError: the configuration cannot be written; the experiment is over all the same.
     """
     store.set_state(registration.number, state, model_id, why)
-    set_default(model_id, config, f"A/B test {registration.key} {state}: {why}")
+    if model_id != control and config.get("l2_model.model_id") is None:
+        # Without a default, the store's answer would hold after the rollback as well.
+        set_default(control, config.path, f"A/B test {registration.key}: the control")
+    set_default(model_id, config.path, f"A/B test {registration.key} {state}: {why}")

@@ -139,6 +139,14 @@ class ABModelSelector:
         except (KeyError, TypeError):
             return self._select(user_id, attributes)
 
+    def model_of(self, user_id: object = None) -> str:
+        """Return what :meth:`select` would, for who only asks: the user is not counted."""
+        unit = unit_text(user_id)
+        if unit is None or self._standing.state != "running":
+            return self._standing.model_id
+        assigned = self._standing.assigned(unit)
+        return self._control if assigned is None else self._models[assigned[1]]
+
     def track_result(
         self,
         user_id: object,

@@ -44,13 +44,14 @@ def select(request: SelectionRequest) -> Selection:
         )
     selector = live_selector(section)
     experiment, user = selector.experiment, request.user_id
+    choose = selector.select if request.for_scan else selector.model_of
     if selector.state != "running":
-        model_id = str(request.settings.get("model_id") or selector.select(user))
+        model_id = str(request.settings.get("model_id") or choose(user))
         treatments = {variant.model_id for variant in experiment.variants[1:]}
         if selector.state == "rolled_back" and model_id in treatments:
-            model_id = selector.select(user)
+            model_id = choose(user)
         return Selection(model_id, "explicit", f"experiment {experiment.key} is {selector.state}")
-    model_id = selector.select(user)
+    model_id = choose(user)
     shadows = _shadows(selector, model_id)
     if user is None:
         reason = f"control of experiment {experiment.key}: the scan names no user"

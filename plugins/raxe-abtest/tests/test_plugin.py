@@ -120,6 +120,24 @@ def test_stop_promote_and_roll_back(models: Path) -> None:
     assert run("models", "rollback").exit_code == 0
     with Raxe() as raxe:
         assert raxe.scan("hello", user_id="u1").model_id == B
+    assert run("models", "rollback").exit_code == 0  # the promotion itself
+    with Raxe() as raxe:
+        assert {raxe.scan("hello", user_id=f"u{n}").model_id for n in range(20)} == {A}
+
+
+def test_who_only_asks_for_a_users_model_is_not_counted(models: Path) -> None:
+    run("abtest", "start", A, B)
+    asked = {
+        f"u{n}": json.loads(run("models", "which", "--json", "--user-id", f"u{n}").output)
+        for n in range(8)
+    }
+    assert {found["model_id"] for found in asked.values()} == {A, B}
+    assert {found["strategy"] for found in asked.values()} == {"ab_test"}
+    report = json.loads(run("abtest", "report", "--json").output)
+    assert report["users"] == 0
+    with Raxe() as raxe:
+        for user, found in asked.items():
+            assert raxe.scan("hello", user_id=user).model_id == found["model_id"]
 
 
 def test_late_labels_from_a_file(models: Path, tmp_path: Path) -> None:
