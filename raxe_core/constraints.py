@@ -146,5 +146,9 @@ def _parse(term: str) -> Constraint:
             'instance "p95_latency_ms<10".'
         )
     metric, sign, number, unit = match.groups()
+    metric = known_metric(metric.lower())
+    own = "%" if metric in RATIOS else metric.rpartition("_")[2]
+    if unit and unit.lower() != own:
+        raise UsageError(f"{term.strip()[:80]!r}: {metric} is not in {unit}. Leave the unit out.")
     limit = float(number) / 100 if unit == "%" else float(number)
-    return Constraint(known_metric(metric.lower()), sign, limit)
+    return Constraint(metric, sign, limit)

@@ -106,7 +106,8 @@ def test_a_profile_holds_for_the_very_bundle(tmp_path: Path) -> None:
     assert measured_figures("a", bundle) == {}
     save_profile({"a": (bundle, {"p95_latency_ms": 5.0})}, "2026-01-01")
     save_profile({"b": (None, {"memory_mb": 5.0})}, "2026-01-01")
-    assert measured_figures("a", bundle) == {"p95_latency_ms": 5.0}
+    save_profile({"a": (bundle, {"memory_mb": 7.0})}, "2026-01-02")  # too short a run for P95
+    assert measured_figures("a", bundle) == {"p95_latency_ms": 5.0, "memory_mb": 7.0}
     assert measured_figures("b", None) == {"memory_mb": 5.0}
     assert measured_figures("c", None) == {}
     bundle.write_bytes(b"another")

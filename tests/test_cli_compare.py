@@ -19,11 +19,13 @@ from conftest import RunRaxe
 from raxe_core import ModelRegistry, judging
 from raxe_core.config import load_config
 from raxe_core.detector import Detector
+from raxe_core.errors import UsageError
 from raxe_core.evaluation import sharded
 from raxe_core.evaluation.batches import plan_batches
 from raxe_core.evaluation.sharded import judge
 from raxe_core.evaluation.stream import PromptStream
 
+PROGRAM = (sys.executable, "-c", "from raxe_core.cli.main import program; program()")
 ROWS = [
     {"text": f"{text} {number}", "label": label}
     for number in range(30)
@@ -258,6 +260,109 @@ def timeless(row: dict[str, Any]) -> str:
     return json.dumps({name: row[name] for name in names})
 
 
+def test_the_output_never_replaces_the_prompts(
+    two: tuple[str, str], raxe: RunRaxe, prompts: Path
+) -> None:
+    before = prompts.read_bytes()
+    for command in (["test", two[0]], ["compare", *two]):
+        result = raxe("models", *command, "--prompts", str(prompts), "--output", str(prompts))
+        assert (result.exit_code, "holds the prompts" in result.stderr) == (2, True)
+    assert prompts.read_bytes() == before
+
+
+def test_a_folder_of_somebody_else_is_not_removed(
+    two: tuple[str, str], raxe: RunRaxe, prompts: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "scores.partial").mkdir()
+    kept = tmp_path / "scores.partial" / "keep.txt"
+    kept.write_text("precious")
+    arguments = ["--prompts", str(prompts), "--output", str(tmp_path / "scores")]
+    result = raxe("models", "test", two[0], *arguments)
+    assert (result.exit_code, "is not the folder of an unfinished run" in result.stderr) == (
+        2,
+        True,
+    )
+    assert kept.read_text() == "precious"
+
+
+def test_runs_with_one_output_never_mix(prompts: Path, tmp_path: Path) -> None:
+    shard = list(PromptStream([prompts]))
+    verdicts = [[[True, 0.9, 0.5, "PI", None, 1.0] for _ in shard]]
+    first = sharded.Partial(tmp_path / "out", {"model": "a"}, resume=False, rows=True)
+    second = sharded.Partial(tmp_path / "out", {"model": "b"}, resume=False, rows=True)
+    first.write(0, shard, verdicts)  # goes on beside the second
+    assert second.read(0, len(shard)) is None
+    with pytest.raises(UsageError, match="another run writes to it"):
+        second.join()
+
+
+@pytest.mark.parametrize("output", ["", ".", "/"])
+def test_an_output_without_a_name_is_refused_before_work_begins(
+    two: tuple[str, str], raxe: RunRaxe, output: str
+) -> None:
+    for command in (["test", two[0]], ["compare", *two], ["benchmark", two[0]]):
+        assert raxe("models", *command, "--output", output).exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("limits", "says"),
+    [
+        ("", "'' is no limit"),
+        ("recall=90", "write 0.9 or 90%"),
+        ("memory_mb=100", "is not measured by an evaluation"),
+        ("p95_latency_ms=5%", "without %"),
+        (f"accuracy={'9' * 400}", "too large"),
+    ],
+)
+def test_a_floor_that_could_never_decide_is_refused(
+    two: tuple[str, str], raxe: RunRaxe, prompts: Path, limits: str, says: str
+) -> None:
+    result = raxe("models", "test", two[0], "--prompts", str(prompts), "--fail-under", limits)
+    assert (result.exit_code, says in result.stderr) == (2, True)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["threshold", "v9.0_tiny", "--max-fpr", "nan"],
+        ["benchmark", "v9.0_tiny", "--latency-bound", "inf"],
+    ],
+)
+def test_a_number_that_is_not_finite_is_refused(
+    two: tuple[str, str], raxe: RunRaxe, command: list[str]
+) -> None:
+    result = raxe("models", *command)
+    assert (result.exit_code, "is not a finite number" in result.stderr) == (2, True)
+
+
+def test_a_run_that_is_stopped_gives_no_verdict(two: tuple[str, str]) -> None:
+    """Exit code 1 would say that a floor is broken."""
+    command = [*PROGRAM, "models", "test", two[0], "--prompts", "-"]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.readline()  # it has begun
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) == 130
+
+
+def test_a_closed_pipe_is_no_verdict(two: tuple[str, str], prompts: Path) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [*PROGRAM, "models", "test", two[0], "--json"]
+    try:
+        done = subprocess.run(
+            [*command, "--prompts", str(prompts)],
+            stdout=writing,
+            stderr=subprocess.PIPE,
+            check=False,
+        )
+    finally:
+        os.close(writing)
+    assert done.returncode == 2
+
+
 def test_another_runs_part_is_not_resumed(
     dropped_in: Path, raxe: RunRaxe, prompts: Path, tmp_path: Path
 ) -> None:
@@ -301,4 +406,4 @@ def test_a_threshold_needs_enough_benign_prompts(
 ) -> None:
     arguments = ["v9.0_tiny", "--prompts", str(prompts), "--max-fpr", "0.001"]
     result = raxe("models", "threshold", *arguments)
-    assert (result.exit_code, "takes at least 2000" in result.stderr) == (2, True)
+    assert (result.exit_code, "it takes 1000 there" in result.stderr) == (2, True)

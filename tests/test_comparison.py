@@ -42,6 +42,7 @@ from raxe_core.evaluation.pairs import (
     auc_difference,
     decision_cells,
     f1_difference,
+    precision_difference,
     ratio_report,
     time_difference,
 )
@@ -159,6 +160,49 @@ def test_a_paired_bootstrap_is_blind_to_nothing() -> None:
     auc = auc_difference(first, second)
     assert auc is not None
     assert auc["difference"] == 0
+
+
+def scored(scores: list[float], threats: int) -> Judgements:
+    """Judgements of so many threats, and benign prompts after them."""
+    judgements = Judgements("m")
+    for number, score in enumerate(scores):
+        found = (Prediction("PI", None, score),) if score >= 0.5 else ()
+        result = DetectionResult("m", score >= 0.5, found, {"threat": score}, 0.5, 1.0)
+        judgements.add(Prompt("x", number < threats), result)
+    return judgements
+
+
+@pytest.mark.parametrize("metric", ["f1", "precision", "roc_auc"])
+def test_a_collapse_on_which_all_resamples_agree_is_a_loss(metric: str) -> None:
+    right, wrong = [0.9] * 40 + [0.1] * 40, [0.1] * 40 + [0.9] * 40
+    before, now = scored(right, 40), scored(wrong, 40)
+    cells = decision_cells(before, now)
+    differences = {"f1": f1_difference, "precision": precision_difference}
+    found = auc_difference(before, now) if metric == "roc_auc" else differences[metric](cells)
+    assert found is not None
+    assert found["difference"] == -1
+    assert -1 <= found["interval"][0] <= -1 <= found["interval"][1] < -0.9
+    assert found["p"] < 0.01
+
+
+def test_one_threat_tells_next_to_nothing() -> None:
+    benign = [0.01 * number for number in range(50)]
+    one, other = scored([0.42, *benign], 1), scored([0.07, *benign], 1)
+    low, high = one.report({})["intervals"]["roc_auc"]
+    assert high - low > 0.7
+    found = auc_difference(one, other)
+    assert found is not None
+    assert found["interval"][0] < -0.9 < 0 < found["interval"][1]
+    assert found["p"] == 1
+
+
+def test_a_threat_without_a_family_counts_for_none() -> None:
+    judgements = Judgements("m")
+    for family in ("PI", None):
+        result = DetectionResult("m", True, (Prediction("PI", "x", 0.9),), {"threat": 0.9}, 0.5, 1)
+        judgements.add(Prompt("x", True, family), result)
+    assert judgements.families == {("PI", "PI"): 1}
+    assert judgements.report({})["family_f1"] == 1
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from raxe_core.errors import DatasetError
 from raxe_core.evaluation.datasets import Dataset, Prompt, read_dataset, standard_dataset
+from raxe_core.evaluation.stream import PromptStream
 from raxe_core.metadata import FAMILIES
 
 
@@ -70,6 +71,45 @@ def test_jsonl_labels_may_be_numbers_and_booleans(
     assert prompt.is_threat is is_threat
 
 
+@pytest.mark.parametrize(("label", "is_threat"), [("1.0", True), ("0.0", False)])
+def test_csv_labels_may_be_numbers_of_a_table_program(
+    tmp_path: Path, label: str, is_threat: bool
+) -> None:
+    (prompt,) = read(tmp_path, "x.csv", f"prompt,text,label\na,,{label}\n").prompts
+    assert (prompt.text, prompt.is_threat) == ("a", is_threat)
+
+
+def test_long_field_of_a_csv_is_one_prompt(tmp_path: Path) -> None:
+    text = "attack row,benign\n" * 20_000
+    (prompt,) = read(
+        tmp_path, "x.csv.GZ", gzip.compress(f'text,label\n"{text}",1\n'.encode())
+    ).prompts
+    assert prompt.text == text
+
+
+def test_quote_that_is_never_closed_is_fatal_though_malformed_rows_are_skipped(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "x.csv"
+    path.write_text('text,label\na,1\n"b,1\nc,0\n')
+    with pytest.raises(DatasetError, match="from line 3 on is never closed"):
+        list(PromptStream([path], strict=False))
+
+
+def test_directive_without_a_label_keeps_that_of_the_file(tmp_path: Path) -> None:
+    (prompt,) = read(tmp_path, "threats.txt", "#: family=PI\na").prompts
+    assert (prompt.is_threat, prompt.family) == (True, "PI")
+
+
+def test_files_of_one_name_keep_their_digests(tmp_path: Path) -> None:
+    paths = [tmp_path / "a" / "threats.txt", tmp_path / "b" / "threats.txt"]
+    for path in paths:
+        path.parent.mkdir()
+        path.write_text(path.parent.name)
+    stream = PromptStream(paths)
+    assert len(list(stream)) == len(set(stream.sha256.values())) == 2
+
+
 def test_line_separators_inside_a_prompt_do_not_split_it(tmp_path: Path) -> None:
     text = "a\u2028b\x0bc\x85d\x0ce"
     assert [p.text for p in read(tmp_path, "threats.txt", text).prompts] == [text]
@@ -86,7 +126,9 @@ def test_line_separators_inside_a_prompt_do_not_split_it(tmp_path: Path) -> None
         ("x.csv", "text,label\na,1\nb,maybe\n", "line 3: the label is 'maybe'"),
         ("x.csv", "words,label\na,1\n", "line 2: has no text. Name the column"),
         ("x.csv", "text,label\na\n", "line 2: the label is missing"),
-        ("x.csv", 'text,label\n"a,1\n', "line 2: unexpected end of data. Mend the row"),
+        ("x.csv", 'text,label\n"a,1\n', "a quote that is opened from line 2 on is never closed"),
+        ("x.csv", "label,text\n1,a, b\n", "line 2: has more cells than the header"),
+        ("x.csv", "text,label\n ,1\n", "line 2: has no text"),
         ("x.csv", "text,label\n", "holds no prompt"),
         ("x.jsonl", '{"text": "a", "label": 1}\n{"text": "b"', "line 2: "),
         ("x.jsonl", "[]", "line 1: expected an object"),

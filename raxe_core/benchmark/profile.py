@@ -58,8 +58,11 @@ def save_profile(models: Mapping[str, tuple[Path | None, Mapping[str, float]]], 
         _cache.clear()
         entries = dict(_profile())
         for model_id, (bundle_path, figures) in models.items():
-            state = {"bundle": _state(bundle_path), "measured": date, "figures": dict(figures)}
-            entries[model_id] = state
+            bundle, before = _state(bundle_path), entries.get(model_id, {})
+            # What this run had too few calls for stays as it was measured before.
+            known = before.get("figures") if before.get("bundle") == bundle else None
+            merged = {**(known if isinstance(known, dict) else {}), **figures}
+            entries[model_id] = {"bundle": bundle, "measured": date, "figures": merged}
         content = {"schema_version": 1, "machine_key": machine_key(), "models": entries}
         atomic_write(path, (json.dumps(content, indent=2, sort_keys=True) + "\n").encode("utf-8"))
     return path

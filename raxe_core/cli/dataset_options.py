@@ -89,6 +89,8 @@ def partial_of(
             raise UsageError("--resume goes on with an --output; name it.")
         return None
     files = [path for path in paths or standard_paths() if path != STDIN]
+    if any(path.exists() and output.exists() and path.samefile(output) for path in files):
+        raise UsageError(f"{output}: holds the prompts. Choose another output.")
     if resume and STDIN in paths:
         raise UsageError("Standard input cannot be resumed. Save it to a file first.")
     names = ("label", "columns", "strict", "batch_tokens")

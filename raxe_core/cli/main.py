@@ -28,6 +28,7 @@ COMMANDS = {
 }
 MAX_ERROR_CHARACTERS = 2_000
 OBJECTS_BETWEEN_COLLECTIONS = 50_000
+INTERRUPTED = 130  # as shells say it
 
 
 class RootGroup(LazyGroup):
@@ -59,6 +60,17 @@ class RootGroup(LazyGroup):
                 f"A plugin's command {cmd_name!r} cannot be imported: {fault}. "
                 "See: raxe plugins list"
             ) from fault
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command. Stopped by the user or by a closed pipe, it never ends as by a verdict."""
+        try:
+            return super().invoke(ctx)
+        except (KeyboardInterrupt, click.Abort):
+            click.echo("Aborted!", err=True)
+            ctx.exit(INTERRUPTED)
+        except BrokenPipeError:
+            _end_output()
+            ctx.exit(2)
 
     def main(self, *args: Any, **options: Any) -> Any:
         """Run a command; a RaxeError becomes one message on stderr and its exit code."""

@@ -16,6 +16,7 @@ from raxe_core.benchmark.run import figures_of, run_benchmark
 from raxe_core.cli.dataset_options import report_options, show_progress, write_report
 from raxe_core.cli.gated import GatedCommand
 from raxe_core.cli.model_argument import MODEL
+from raxe_core.cli.option_types import FiniteRange, OutputFile
 from raxe_core.cli.output import echo_json, warn, warn_of_problems
 from raxe_core.config import load_config
 from raxe_core.errors import ConfigError, NoModelError, UsageError
@@ -48,12 +49,12 @@ def _numbers(_: click.Context, __: click.Parameter, value: str) -> tuple[int, ..
 @click.option(
     "--latency-bound",
     "latency_bound_ms",
-    type=click.FloatRange(0, min_open=True),
+    type=FiniteRange(0, min_open=True),
     metavar="MS",
     help="The P95 that the highest rate of random arrivals keeps. By default twice that of single "
     "calls.",
 )
-@click.option("--output", type=click.Path(path_type=Path), help="The report's path.")
+@click.option("--output", type=OutputFile(), help="The report's path.")
 @click.option(
     "--self-check",
     "checking",

@@ -21,6 +21,7 @@ from raxe_core.cli.dataset_options import (
 )
 from raxe_core.cli.gated import GatedCommand
 from raxe_core.cli.model_argument import MODEL
+from raxe_core.cli.option_types import OutputFile
 from raxe_core.cli.output import warn, warn_of_problems
 from raxe_core.comparing import RunOptions, distinct_models, run_comparison
 from raxe_core.config import load_config
@@ -64,9 +65,7 @@ MAX_REPORT_BYTES = 1 << 30
     help="By how much each metric may be worse than the baseline: recall=0.01,p95_latency_ms=5%.",
 )
 @run_options
-@click.option(
-    "--output", type=click.Path(path_type=Path), help="Write the report as JSON to this file."
-)
+@click.option("--output", type=OutputFile(), help="Write the report as JSON to this file.")
 @report_options
 @click.pass_obj
 def compare(
@@ -144,7 +143,8 @@ def _gate_options(options: dict[str, Any]) -> tuple[Any, Any, Any] | None:
 def _gate(gate: tuple[Any, Any, Any], report: dict[str, Any]) -> list[Check]:
     baseline, wanted, limits = gate
     try:
-        if baseline["dataset"]["sha256"] != report["dataset"]["sha256"]:
+        # In this order: the prompts are compared one by one.
+        if list(baseline["dataset"]["sha256"].items()) != list(report["dataset"]["sha256"].items()):
             raise UsageError("The baseline was measured on other prompts. Measure it again.")
         row = _baseline_row(baseline, wanted)
         same = baseline["environment"].get("machine_key") == machine_key()
@@ -152,7 +152,7 @@ def _gate(gate: tuple[Any, Any, Any], report: dict[str, Any]) -> list[Check]:
         for current in report["models"]:
             judgements = restored(current, report["dataset"]["prompts"])
             checks += check_regressions(current, judgements, row, limits, same)
-    except (KeyError, TypeError, AttributeError) as error:
+    except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:
         raise UsageError(
             f"The baseline's report is damaged: {error!r}. Measure it again."
         ) from None

@@ -18,11 +18,12 @@ from raxe_core.cli.dataset_options import (
 )
 from raxe_core.cli.gated import GatedCommand
 from raxe_core.cli.model_argument import MODEL
+from raxe_core.cli.option_types import OutputFile
 from raxe_core.cli.output import warn, warn_of_problems
 from raxe_core.config import load_config
 from raxe_core.evaluation.comparison import figures_of
 from raxe_core.evaluation.details import details
-from raxe_core.evaluation.gates import check_floors, exit_code, parse_limits
+from raxe_core.evaluation.gates import check_floors, exit_code, parse_floors
 from raxe_core.evaluation.sharded import judge_shards
 from raxe_core.judging import teams
 from raxe_core.registry import ModelRegistry
@@ -45,7 +46,7 @@ from raxe_core.registry import ModelRegistry
 )
 @click.option(
     "--output",
-    type=click.Path(path_type=Path),
+    type=OutputFile(),
     help="Write each prompt's score, decision and label to this .jsonl file.",
 )
 @report_options
@@ -80,7 +81,7 @@ def test(
       raxe models test v1.0_onnx_int8 --prompts big.jsonl.gz --output scores.jsonl --workers 4
       zcat data.jsonl.gz | raxe models test v1.0_onnx_int8 --prompts - --json
     """
-    floors = parse_limits(fail_under) if fail_under else ()
+    floors = () if fail_under is None else parse_floors(fail_under)
     registry = ModelRegistry(load_config(config_path))
     model = registry.get_model(model_id)
     render = registry.host.reporter("json" if as_json else reporter).render

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,6 +12,7 @@ import click
 
 from raxe_core.cli.dataset_options import count_progress, prompt_options, stream_of
 from raxe_core.cli.model_argument import MODEL
+from raxe_core.cli.option_types import FiniteRange
 from raxe_core.cli.output import echo_json, percent, short_path, warn
 from raxe_core.config import load_config
 from raxe_core.defaults import change_setting
@@ -29,7 +31,7 @@ from raxe_core.registry import ModelRegistry
 @prompt_options
 @click.option(
     "--max-fpr",
-    type=click.FloatRange(0, 1, min_open=True),
+    type=FiniteRange(0, 1, min_open=True),
     default=0.01,
     show_default=True,
     help="The share of benign prompts that may alarm.",
@@ -116,13 +118,18 @@ def _tuned(tuned: _Half, told: _Half, before: float, max_fpr: float) -> dict[str
         UsageError: there are too few benign prompts for this false positive rate.
     """
     value = threshold_at_fpr(tuned.labels, tuned.scores, max_fpr)
-    needed, benign = 1 / max_fpr, tuned.labels.count(0)
-    if value is None or benign < needed:
+    needed, benign = math.ceil(1 / max_fpr), tuned.labels.count(0)
+    if value is None or benign < needed or not told.labels.count(0):
         raise UsageError(
-            f"{benign} benign prompts in one half cannot tell a false positive rate "
-            f"of {max_fpr:g}; it takes at least {2 * needed:.0f} in all."
+            f"{benign} benign prompts in the half that chooses cannot tell a false positive rate "
+            f"of {max_fpr:g}; it takes {needed} there, and one in the other half. Prompts fall "
+            f"into the halves by their text: give more than {2 * needed}."
         )
-    value = min(value, 1.0)
+    if value > 1:
+        raise UsageError(
+            f"No threshold keeps a false positive rate of {max_fpr:g}: too many benign prompts "
+            "have the highest score there is."
+        )
     return {
         "max_fpr": max_fpr,
         "threshold": value,

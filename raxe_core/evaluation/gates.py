@@ -6,11 +6,12 @@ kept, and is inconclusive where the interval holds the limit: more prompts would
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
-from raxe_core.constraints import Figure, is_better_when_low, known_metric
+from raxe_core.constraints import RATIOS, Figure, is_better_when_low, known_metric
 from raxe_core.errors import UsageError
 from raxe_core.evaluation.judgements import Judgements
 from raxe_core.evaluation.packed import unpack_bits, unpack_scores, unpack_times
@@ -31,6 +32,7 @@ __all__ = [
     "check_floors",
     "check_regressions",
     "exit_code",
+    "parse_floors",
     "parse_limits",
     "restored",
 ]
@@ -71,8 +73,30 @@ def parse_limits(text: str) -> tuple[Limit, ...]:
         if match is None:
             raise UsageError(f"{term.strip()[:80]!r} is no limit. Write METRIC=NUMBER.")
         metric, number, percent = match.groups()
+        if not math.isfinite(float(number)):
+            raise UsageError(f"{term.strip()[:80]!r} is no limit: the number is too large.")
         limits.append(Limit(known_metric(metric), float(number), bool(percent)))
     return tuple(limits)
+
+
+def parse_floors(text: str) -> tuple[Limit, ...]:
+    """Read limits for :func:`check_floors`.
+
+    Raises:
+        UsageError: as :func:`parse_limits`, or no evaluation of one model could keep the limit.
+    """
+    limits = parse_limits(text)
+    for metric, number, percent in limits:
+        if metric in _MEASURED_ONCE:
+            raise UsageError(
+                f"{metric} is not measured by an evaluation. Use a constraint: raxe models compare "
+                f'MODEL --constraint "{metric}<{number:g}"'
+            )
+        if percent and metric not in RATIOS:
+            raise UsageError(f"{metric} is no share: write {metric}={number:g}, without %.")
+        if metric in RATIOS and number > (100 if percent else 1):
+            raise UsageError(f"{metric} is a share, at most 1: write 0.9 or 90%.")
+    return limits
 
 
 def check_floors(

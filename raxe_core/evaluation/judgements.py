@@ -31,7 +31,13 @@ from raxe_core.evaluation.metrics import (
     roc_auc,
 )
 from raxe_core.evaluation.sorting import sorted_floats
-from raxe_core.evaluation.statistics import Interval, quantile_interval, wilson
+from raxe_core.evaluation.statistics import (
+    FEW,
+    Interval,
+    few_interval,
+    quantile_interval,
+    wilson,
+)
 
 __all__ = ["Judgements", "f1_of", "precision_of"]
 
@@ -67,8 +73,11 @@ class Judgements:
         self.scores.append(result.score)
         self.latencies.append(result.processing_time_ms)
         self.threshold = result.threshold
-        self.families[prompt.family, found.family if found else None] += 1
-        self.subfamilies[truth, found.subfamily if found else None] += 1
+        # A threat that the dataset does not name is no benign prompt; nothing is known of it.
+        if prompt.family is not None or not prompt.is_threat:
+            self.families[prompt.family, found.family if found else None] += 1
+        if truth is not None or not prompt.is_threat:
+            self.subfamilies[truth, found.subfamily if found else None] += 1
         if prompt.family is not None:
             self.family_hits[prompt.family, result.is_threat] += 1
         if prompt.is_threat != result.is_threat:
@@ -139,7 +148,11 @@ class Judgements:
             ranks = Ranks.of(self.labels, self.scores)
             drawn = auc_distribution(ranks)
             smaller = min(threats, len(self) - threats)
-            found["roc_auc"] = _bounded(ranks.auc, drawn, ranks.acceleration(), smaller)
+            ends = _bounded(ranks.auc, drawn, ranks.acceleration(), smaller)
+            if ends is not None and smaller < FEW:
+                wide = few_interval(ranks.auc, smaller)
+                ends = Interval(min(ends.low, wide.low), max(ends.high, wide.high))
+            found["roc_auc"] = ends
         found["recall_at_1pct_fpr"] = recall_at_fpr_interval(self.labels, self.scores, MAX_FPR)
         families = {
             family: _ends(wilson(self.family_hits[family, True], figures["threats"]))

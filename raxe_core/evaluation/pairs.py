@@ -22,8 +22,11 @@ from raxe_core.evaluation.metrics import percentile
 from raxe_core.evaluation.sharded import BLOCK
 from raxe_core.evaluation.sorting import sorted_floats
 from raxe_core.evaluation.statistics import (
+    FEW,
     LEVEL,
     Interval,
+    difference_of_independent,
+    few_interval,
     holm,
     mcnemar_exact,
     normal_quantile,
@@ -149,10 +152,27 @@ def _table_difference(cells: Cells, statistic: Callable[[Sequence[int]], float])
 
     estimate = difference(counts)
     resampled = count_distribution(counts, difference)
-    ends = paired_difference(0, 0, sum(counts))
-    if not is_degenerate(resampled):
+    p = two_sided_p(resampled)
+    if is_degenerate(resampled):
+        discordant = sum(n for (_, a, b), n in zip(keys, counts, strict=True) if a != b)
+        p, ends = max(p, _sign_test(discordant)), _around(estimate, sum(counts))
+    else:
         ends = bca(estimate, resampled, count_acceleration(counts, difference))
-    return {**_difference(estimate, ends), "p": two_sided_p(resampled)}
+    return {**_difference(estimate, ends), "p": p}
+
+
+def _around(estimate: float, prompts: int) -> Interval:
+    """Return the interval of a difference on which all resamples agree.
+
+    Its width is that of a share over so many prompts without a discordant one.
+    """
+    half = paired_difference(0, 0, prompts).high
+    return Interval(max(-1.0, estimate - half), min(1.0, estimate + half))
+
+
+def _sign_test(prompts: int) -> float:
+    """Return the two-sided p-value of so many prompts that all speak for the same model."""
+    return min(1.0, 2.0 ** (1 - prompts))
 
 
 def _confusion(cells: Mapping[tuple[int, int, int], int], which: int) -> list[int]:
@@ -171,13 +191,23 @@ def auc_difference(first: Judgements, second: Judgements) -> dict[str, Any] | No
 
 def _auc_differences(models: Sequence[Judgements]) -> Iterator[dict[str, Any]]:
     """Yield the difference of every two; none without both classes."""
-    if not 0 < sum(models[0].labels) < len(models[0]):
+    threats, prompts = sum(models[0].labels), len(models[0])
+    if not 0 < threats < prompts:
         return
-    for found in auc_differences([Ranks.of(model.labels, model.scores) for model in models]):
-        ends = paired_difference(0, 0, len(models[0]))
-        if not is_degenerate(found.resampled):
+    ranks = [Ranks.of(model.labels, model.scores) for model in models]
+    few = min(threats, prompts - threats)
+    pairs = itertools.combinations(ranks, 2)
+    for (first, second), found in zip(pairs, auc_differences(ranks), strict=True):
+        p = max(two_sided_p(found.resampled), _sign_test(few))
+        if is_degenerate(found.resampled):
+            ends = _around(found.estimate, prompts)
+        else:
             ends = bca(found.estimate, found.resampled, found.acceleration)
-        yield {**_difference(found.estimate, ends), "p": two_sided_p(found.resampled)}
+        if few < FEW:
+            each = (few_interval(model.auc, few) for model in (first, second))
+            apart = difference_of_independent(first.auc, next(each), second.auc, next(each))
+            ends = Interval(min(ends.low, apart.low), max(ends.high, apart.high))
+        yield {**_difference(found.estimate, ends), "p": p}
 
 
 def time_difference(

@@ -12,8 +12,8 @@ from raxe_core.errors import DatasetError
 __all__ = ["FIELDS", "Prompt", "prompt_from"]
 
 FIELDS = ("text", "label", "family", "subfamily", "lang")
-_THREAT_WORDS = frozenset({"1", "true", "threat", "attack", "malicious", "injection"})
-_BENIGN_WORDS = frozenset({"0", "false", "benign", "safe"})
+_THREAT_WORDS = frozenset({"1", "1.0", "true", "threat", "attack", "malicious", "injection"})
+_BENIGN_WORDS = frozenset({"0", "0.0", "false", "benign", "safe"})
 
 
 @attrs.frozen
@@ -34,8 +34,10 @@ def prompt_from(row: Mapping[str, Any], columns: Mapping[str, str], where: str) 
         DatasetError: there is no text or no label; the message begins with ``where``.
     """
     text_column = columns.get("text", "text")
-    text = row.get(text_column, row.get("prompt") if "text" not in columns else None)
-    if not isinstance(text, str):
+    text = row.get(text_column)
+    if not text and "text" not in columns:
+        text = row.get("prompt")
+    if not isinstance(text, str) or not text.strip():
         names = f"'{text_column}'" if "text" in columns else "'text' or 'prompt'"
         raise DatasetError(f"{where}: has no text. Name the column {names}.")
     label = row.get(columns.get("label", "label"))
@@ -44,7 +46,7 @@ def prompt_from(row: Mapping[str, Any], columns: Mapping[str, str], where: str) 
     if not is_threat and word not in _BENIGN_WORDS:
         raise DatasetError(
             f"{where}: the label is {_shown(label)}, it must be threat or benign "
-            "(1 or 0). For a txt file, use --label or begin its name with threats or benign."
+            "(1 or 0). A txt file takes --label, or a name that begins with threats or benign."
         )
     family, subfamily, lang = (
         _optional(row.get(columns.get(field, field))) for field in ("family", "subfamily", "lang")

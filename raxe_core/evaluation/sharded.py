@@ -7,6 +7,7 @@ nor on the number of processes.
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import json
 import random
@@ -111,6 +112,9 @@ class Partial:
 
     ``key`` identifies what the verdicts depend on; with another key, nothing can be resumed.
     ``rows`` keeps a row per prompt beside the verdicts, for :meth:`join`.
+
+    Raises:
+        UsageError: the folder cannot be written, is somebody else's, or holds part of another run.
     """
 
     def __init__(
@@ -121,7 +125,13 @@ class Partial:
         self._shards = 0
         key_path = self._folder / "run.json"
         content = json.dumps(key, sort_keys=True).encode("utf-8")
+        self._key = hashlib.sha256(content).hexdigest()
         try:
+            if self._folder.exists() and not key_path.exists() and any(self._folder.iterdir()):
+                raise UsageError(
+                    f"{self._folder}: is not the folder of an unfinished run, which belongs there. "
+                    "Move it, or choose another output."
+                )
             if resume and key_path.exists():
                 if key_path.read_bytes() != content:
                     raise UsageError(
@@ -139,16 +149,17 @@ class Partial:
         self._shards = max(self._shards, number + 1)
         try:
             with self._path(number).open(encoding="utf-8") as file:
-                verdicts: list[Verdicts] = json.loads(file.readline())["verdicts"]
+                head = json.loads(file.readline())
+                verdicts: list[Verdicts] = head["verdicts"]
                 rows = sum(1 for _ in file)
         except (OSError, ValueError, KeyError, TypeError):
             return None
         whole = rows == prompts * self._rows and {*map(len, verdicts)} == {prompts}
-        return verdicts if whole else None
+        return verdicts if whole and head.get("run") == self._key else None
 
     def write(self, number: int, shard: Sequence[Prompt], verdicts: Sequence[Verdicts]) -> None:
         """Keep a shard that is finished: each model's verdicts, then the first model's rows."""
-        lines = [json.dumps({"verdicts": verdicts})]
+        lines = [json.dumps({"run": self._key, "verdicts": verdicts})]
         if self._rows:
             pairs = zip(shard, verdicts[0], strict=True)
             lines += [json.dumps(_row(prompt, verdict)) for prompt, verdict in pairs]
@@ -163,7 +174,10 @@ class Partial:
             with replacing(self._output) as temporary, temporary.open("wb") as out:
                 for number in range(self._shards):
                     with self._path(number).open("rb") as file:
-                        file.readline()
+                        if json.loads(file.readline()).get("run") != self._key:
+                            raise UsageError(
+                                f"{self._output}: another run writes to it. Wait for its end."
+                            )
                         shutil.copyfileobj(file, out)
         except OSError as error:
             raise self._unwritable(error) from None

@@ -7,7 +7,7 @@ import hashlib
 import io
 import sys
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
@@ -35,7 +35,7 @@ class Source:
         self._hashed = _Hashed(_opened(path))
         raw = io.BufferedReader(self._hashed, 1 << 16)
         self._raw: IO[bytes] = raw
-        self._lines: IO[bytes] = gzip.GzipFile(fileobj=raw) if path.suffix == ".gz" else raw  # type: ignore[assignment]
+        self._lines: IO[bytes] = gzip.GzipFile(fileobj=raw) if path.suffix.lower() == ".gz" else raw  # type: ignore[assignment]
         self._number = self._unpacked = 0
 
     def __enter__(self) -> Source:
@@ -45,15 +45,20 @@ class Source:
         self._lines.close()
         self._raw.close()
 
-    def kind(self) -> str:
-        """Return ``.txt``, ``.csv`` or ``.jsonl``; standard input is told by how it begins."""
+    def kind(self, columns: Iterable[str] = ()) -> str:
+        """Return ``.txt``, ``.csv`` or ``.jsonl``; standard input is told by how it begins.
+
+        ``columns`` are names of the user's own that a header may have.
+        """
         if self.path == STDIN:
             start = self._raw.peek(4_096).lstrip(b"\xef\xbb\xbf \r\n\t")  # type: ignore[attr-defined]
             if start.startswith(b"{"):
                 return ".jsonl"
             head = {part.strip(b' "') for part in start.split(b"\n")[0].lower().split(b",")}
-            return ".csv" if len(head) > 1 and head & {b"text", b"prompt", b"label"} else ".txt"
-        kind = Path(self.path.name.removesuffix(".gz")).suffix.lower()
+            known = {b"text", b"prompt", b"label"}
+            known.update(name.lower().encode("utf-8") for name in columns)
+            return ".csv" if len(head) > 1 and head & known else ".txt"
+        kind = Path(self.path.name.lower().removesuffix(".gz")).suffix
         if kind in (".txt", ".csv"):
             return kind
         if kind in (".jsonl", ".ndjson"):

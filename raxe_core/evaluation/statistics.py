@@ -11,9 +11,11 @@ from statistics import NormalDist
 from typing import NamedTuple
 
 __all__ = [
+    "FEW",
     "LEVEL",
     "Interval",
     "difference_of_independent",
+    "few_interval",
     "holm",
     "mcnemar_exact",
     "normal_quantile",
@@ -25,6 +27,8 @@ __all__ = [
 ]
 
 LEVEL = 0.95
+FEW = 10
+"""With fewer prompts of a class, its resamples tell too little of how much they might vary."""
 _EXACT_BELOW = 1_000
 _NORMAL = NormalDist()
 
@@ -41,7 +45,7 @@ def normal_quantile(level: float) -> float:
     return _NORMAL.inv_cdf(0.5 + level / 2)
 
 
-def wilson(successes: int, trials: int, level: float = LEVEL) -> Interval | None:
+def wilson(successes: float, trials: int, level: float = LEVEL) -> Interval | None:
     """Return Wilson's score interval of a proportion (Wilson 1927); None without a trial."""
     if not trials:
         return None
@@ -53,6 +57,16 @@ def wilson(successes: int, trials: int, level: float = LEVEL) -> Interval | None
     # At the limits the sum is exact only without rounding.
     low = max(0.0, centre - half) if successes else 0.0
     return Interval(low, min(1.0, centre + half) if successes < trials else 1.0)
+
+
+def few_interval(mean: float, prompts: int) -> Interval:
+    """Return Wilson's interval of the mean of a few values from 0 to 1.
+
+    No values of this mean vary more than zeros and ones, so it is too wide rather than too narrow.
+    """
+    found = wilson(mean * prompts, prompts)
+    assert found is not None
+    return found
 
 
 def paired_difference(gained: int, lost: int, pairs: int, level: float = LEVEL) -> Interval:

@@ -48,8 +48,8 @@ class PromptStream:
                     self.threats += prompt.is_threat
                     yield prompt
                 name = "stdin" if path == STDIN else path.name
-                name = name if name not in self.sha256 else str(path)
-                self.sha256[name] = source.digest()
+                alike = sum(1 for known in self.sha256 if known.partition(" (")[0] == name)
+                self.sha256[f"{name} ({alike + 1})" if alike else name] = source.digest()
             if self.prompts == before:
                 reason = f" ({self.notes[0]})" if self.notes else ""
                 raise DatasetError(
@@ -69,7 +69,7 @@ class PromptStream:
 
     def _of(self, path: Path, source: Source) -> Iterator[Prompt]:
         """Yield the prompts of one file, leaving out malformed rows unless strict."""
-        kind = source.kind()
+        kind = source.kind(self._columns.values())
         if kind == ".txt":
             rows: _Rows = _TxtRows(source, self._label or _label_of_file(path))
         elif kind == ".csv":
@@ -101,6 +101,7 @@ class _TxtRows:
 
     def __init__(self, source: Source, label: str | None) -> None:
         self._source, self._lines = source, source.lines()
+        self._label = label
         self._fields: dict[str, Any] = {"label": label}
 
     def __iter__(self) -> _Rows:
@@ -111,7 +112,7 @@ class _TxtRows:
             line = raw.removesuffix("\n").removesuffix("\r")
             if line.startswith("#: "):
                 self._fields = {"label": None}
-                self._fields = _directive(line[3:], self._source.where())
+                self._fields = {"label": self._label} | _directive(line[3:], self._source.where())
             elif line.strip():
                 return self._source.where(), {**self._fields, "text": line}
         raise StopIteration
@@ -141,18 +142,28 @@ class _CsvRows:
 
     def __init__(self, source: Source) -> None:
         self._source = source
+        csv.field_size_limit(MAX_LINE_BYTES)
         self._rows = csv.DictReader(source.lines(), strict=True)
 
     def __iter__(self) -> _Rows:
         return self
 
     def __next__(self) -> tuple[str, Mapping[str, Any]]:
+        begins = max(2, self._rows.line_num + 1)  # the header is the first
         try:
             row = next(self._rows)
         except csv.Error as error:
             where = self._source.where(self._rows.reader.line_num)
+            if str(error) == "unexpected end of data":
+                reason = f"a quote that is opened from line {begins} on is never closed"
+                raise UnreadableError(f"{where}: {reason}. Mend the row.") from None
             raise DatasetError(f"{where}: {error}. Mend the row.") from None
-        return self._source.where(self._rows.line_num), row
+        where = self._source.where(self._rows.line_num)
+        if None in row:
+            raise DatasetError(
+                f"{where}: has more cells than the header. Put a text with commas in quotes."
+            )
+        return where, row
 
 
 class _JsonlRows:

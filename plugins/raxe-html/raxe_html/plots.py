@@ -52,11 +52,13 @@ def _quality(models: Sequence[Report]) -> Iterator[str]:
     if latency:
         yield lines("Latency", latency, ("milliseconds", "percent of prompts"))
     if len(models) > 1:
-        front = [
-            Series(m["model_id"], [(m["latency_ms"]["p95"], m["f1"] or m["accuracy"])])
-            for m in models
-        ]
+        front = [Series(m["model_id"], [(m["latency_ms"]["p95"], _height(m))]) for m in models]
         yield scatter("Pareto plot", front, ("P95 latency, ms", "F1"))
+
+
+def _height(model: Report) -> float:
+    """Return F1; accuracy where there is no threat."""
+    return float(model["accuracy"] if model["f1"] is None else model["f1"])
 
 
 def _benchmark(models: Sequence[Report]) -> Iterator[str]:
