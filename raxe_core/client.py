@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -89,12 +90,14 @@ class Raxe:
             RaxeError: no model could be used, and ``l2_model.on_failure`` is not ``block``.
         """
         with self._held_pool() as pool:
+            selection = None
             try:
                 selection, detector = pool.ready(user_id)
                 detection = detector.analyze(text, l1_results=l1_results)
             except Exception as error:  # whatever a plugin's detector raises
+                _report_failure(pool, selection, error, user_id, request_id)
                 return self._undecided(pool, error)
-            self._report(pool, selection, detection, text, user_id, request_id)
+            _report(pool, selection, detection, text, l1_results, user_id, request_id)
             return self._result(pool, selection, detection)
 
     def scan_batch(self, texts: Sequence[str], user_id: str | None = None) -> list[ScanResult]:
@@ -104,13 +107,16 @@ class Raxe:
             RaxeError: as :meth:`scan`.
         """
         with self._held_pool() as pool:
+            selection = None
             try:
                 selection, detector = pool.ready(user_id)
                 detections = detector.analyze_batch(texts)
             except Exception as error:  # whatever a plugin's detector raises
+                for _ in texts:
+                    _report_failure(pool, selection, error, user_id, None)
                 return [self._undecided(pool, error) for _ in texts]
             for text, detection in zip(texts, detections, strict=True):
-                self._report(pool, selection, detection, text, user_id, None)
+                _report(pool, selection, detection, text, None, user_id, None)
             return [self._result(pool, selection, detection) for detection in detections]
 
     async def scan_async(
@@ -197,49 +203,77 @@ class Raxe:
         selection = Selection("", "none", f"no model could judge ({error.kind}): {error}")
         return ScanResult(None, selection, 0.0, pool.digest)
 
-    def _report(
-        self,
-        pool: DetectorPool,
-        selection: Selection,
-        detection: DetectionResult,
-        text: str,
-        user_id: str | None,
-        request_id: str | None,
-    ) -> None:
-        """Log the scan and tell the plugins, without the text."""
-        level = logging.WARNING if selection.fallback_from else logging.INFO
-        host = pool.registry.host
-        if not host.watches_scans and not _log.isEnabledFor(level):
-            return
-        event = ScanEvent(
-            model_id=detection.model_id,
-            bundle_digest=pool.digest(selection.model_id),
-            is_threat=detection.is_threat,
-            score=detection.score,
-            latency_ms=detection.processing_time_ms,
-            user_id=user_id,
-            request_id=request_id,
-            strategy=selection.strategy,
-            fallback_from=selection.fallback_from,
-            shadows=_shadow_verdicts(pool, selection, text),
-        )
-        _log.log(
-            level,
-            "scan model=%s digest=%s threat=%s latency_ms=%.2f fallback_from=%s",
-            *(event.model_id, event.bundle_digest, event.is_threat, event.latency_ms),
-            event.fallback_from,
-        )
-        host.on_scan(event)
+
+def _report(
+    pool: DetectorPool,
+    selection: Selection,
+    detection: DetectionResult,
+    text: str,
+    l1_results: Any,
+    user_id: str | None,
+    request_id: str | None,
+) -> None:
+    """Log the scan and tell the plugins, without the text."""
+    level = logging.WARNING if selection.fallback_from else logging.INFO
+    host = pool.registry.host
+    if not host.watches_scans and not _log.isEnabledFor(level):
+        return
+    event = ScanEvent(
+        model_id=detection.model_id,
+        bundle_digest=pool.digest(selection.model_id),
+        is_threat=detection.is_threat,
+        score=detection.score,
+        latency_ms=detection.processing_time_ms,
+        user_id=user_id,
+        request_id=request_id,
+        strategy=selection.strategy,
+        fallback_from=selection.fallback_from,
+        shadows=_shadow_verdicts(pool, selection, text, l1_results),
+    )
+    _log.log(
+        level,
+        "scan model=%s digest=%s threat=%s latency_ms=%.2f fallback_from=%s",
+        *(event.model_id, event.bundle_digest, event.is_threat, event.latency_ms),
+        event.fallback_from,
+    )
+    host.on_scan(event)
+
+
+def _report_failure(
+    pool: DetectorPool,
+    selection: Selection | None,
+    error: Exception,
+    user_id: str | None,
+    request_id: str | None,
+) -> None:
+    """Tell the plugins that the selected model could not judge; nothing if none was selected."""
+    host = pool.registry.host
+    if selection is None or not host.watches_scans:
+        return
+    event = ScanEvent(
+        model_id=selection.model_id,
+        bundle_digest=pool.digest(selection.model_id),
+        is_threat=True,
+        score=math.nan,
+        latency_ms=math.nan,
+        user_id=user_id,
+        request_id=request_id,
+        strategy=selection.strategy,
+        fallback_from=selection.fallback_from,
+        shadows={},
+        error=error.kind if isinstance(error, RaxeError) else RaxeError.kind,
+    )
+    host.on_scan(event)
 
 
 def _shadow_verdicts(
-    pool: DetectorPool, selection: Selection, text: str
+    pool: DetectorPool, selection: Selection, text: str, l1_results: Any
 ) -> dict[str, ShadowVerdict]:
     """Let the shadow models judge too; one that fails is logged and left out."""
     verdicts = {}
     for model_id in selection.shadow_model_ids:
         try:
-            result = pool.detector(model_id).analyze(text)
+            result = pool.detector(model_id).analyze(text, l1_results=l1_results)
         except RaxeError as error:
             _log.warning("shadow model=%s failed (%s): %s", model_id, error.kind, error)
         else:

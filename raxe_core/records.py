@@ -79,6 +79,8 @@ class ScanEvent(NamedTuple):
     """One scan, for metrics and experiments; it never holds the text.
 
     ``latency_ms`` is the detector's wall time. ``user_id`` and ``request_id`` are the caller's.
+    ``error`` is the kind of failure where the model could not judge. Such a scan has no verdict:
+    ``is_threat`` is true, as nobody cleared the text, and ``score`` and ``latency_ms`` are NaN.
     """
 
     model_id: str
@@ -91,6 +93,7 @@ class ScanEvent(NamedTuple):
     strategy: str
     fallback_from: str | None
     shadows: Mapping[str, ShadowVerdict]
+    error: str | None = None
 
 
 class Strategy(NamedTuple):

@@ -95,6 +95,8 @@ def test_a_constraint_that_none_meets_fails(
     result = raxe("models", "compare", *arguments, "--json")
     assert result.exit_code == 1
     assert json.loads(result.stdout)["recommendation"]["model_id"] is None
+    arguments[-1] = "recall>0.95"  # which the interval holds
+    assert raxe("models", "compare", *arguments).exit_code == 3
 
 
 def test_the_registry_compares_too(

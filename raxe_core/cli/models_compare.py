@@ -88,7 +88,7 @@ def compare(
       0  compared; every gate passed
       1  a gate failed, or no model meets the constraints
       2  wrong usage, unreadable input, a model that cannot be loaded
-      3  a gate is inconclusive: more prompts would decide
+      3  a gate or a constraint is inconclusive: more prompts would decide
 
     \b
     Examples:
@@ -117,9 +117,15 @@ def compare(
     click.echo(render(report))
     warn_of_problems(registry.host)
     code = exit_code(checks)
-    if constraints and comparison.recommended is None:
-        code = 1
+    if constraints and comparison.recommended is None and code != 1:
+        code = 3 if any(map(_is_undecided, report["models"])) else 1
     raise SystemExit(code)
+
+
+def _is_undecided(row: dict[str, Any]) -> bool:
+    """Whether more prompts might show that a model meets the constraints."""
+    unmet = [found for found in row["constraints"] if not found["met"]]
+    return bool(unmet) and not any(found["certain"] for found in unmet)
 
 
 def _gate_options(options: dict[str, Any]) -> tuple[Any, Any, Any] | None:

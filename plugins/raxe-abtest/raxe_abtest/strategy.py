@@ -86,7 +86,7 @@ def _remember(key: str, section: Mapping[str, Any], control: str, reason: str) -
 
 
 def record(event: ScanEvent) -> None:
-    """Record a scan: exposure, latency and verdict; a model that could not be used has failed.
+    """Record a scan: exposure, latency and verdict; a model that could not judge has failed.
 
     Whoever the user was assigned to counts, also when another model had to answer.
     """
@@ -96,7 +96,7 @@ def record(event: ScanEvent) -> None:
             break
     else:
         return
-    failed = event.fallback_from is not None
+    failed = event.fallback_from is not None or event.error is not None
     if event.user_id is not None:
         selector.track_result(
             event.user_id,

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
-from raxe_core import Raxe
+from raxe_core import Raxe, TextDetector
 from raxe_core.cli.main import main
 
 from raxe_abtest import strategy
@@ -138,6 +138,27 @@ def test_who_only_asks_for_a_users_model_is_not_counted(models: Path) -> None:
     with Raxe() as raxe:
         for user, found in asked.items():
             assert raxe.scan("hello", user_id=user).model_id == found["model_id"]
+
+
+def test_a_model_that_cannot_judge_has_failed(
+    models: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run("config", "set", "l2_model.on_failure", "block")
+    run("abtest", "start", A, B)
+    judge = TextDetector.analyze
+
+    def analyze(detector: TextDetector, text: str, l1_results: object = None) -> object:
+        if detector.model_id == B:
+            raise MemoryError
+        return judge(detector, text, l1_results)
+
+    monkeypatch.setattr(TextDetector, "analyze", analyze)
+    with Raxe() as raxe:
+        actions = {raxe.scan("hello", user_id=f"u{number}").action for number in range(40)}
+    assert actions == {"allow", "block"}
+    arms = json.loads(run("abtest", "report", "--json").output)["variants"]
+    assert arms[0]["requests"] > 0
+    assert [arm["error_rate"] or 0 for arm in arms] == [0, 1]
 
 
 def test_late_labels_from_a_file(models: Path, tmp_path: Path) -> None:
