@@ -14,7 +14,7 @@ from raxe_core.hookspecs import API_VERSION
 from raxe_core.plugin_call import PluginFaultError, contained, own_stdout, time_limit
 from raxe_core.plugin_status import PluginInfo
 
-__all__ = ["load", "registered_name"]
+__all__ = ["load", "names_in", "registered_name"]
 
 IMPORT_SECONDS = 30.0
 
@@ -44,16 +44,17 @@ def registered_name(info: PluginInfo) -> str:
 
 def _blocked_by(distribution: str) -> str | None:
     """Tell why a distribution is not to be imported, or None."""
-    allowed = os.environ.get("RAXE_PLUGINS")
-    if allowed is not None and distribution not in _names(allowed):
+    if "RAXE_PLUGINS" in os.environ and distribution not in names_in("RAXE_PLUGINS"):
         return "RAXE_PLUGINS does not name it"
-    if distribution in _names(os.environ.get("RAXE_PLUGINS_BLOCK", "")):
+    if distribution in names_in("RAXE_PLUGINS_BLOCK"):
         return "RAXE_PLUGINS_BLOCK names it"
     return None
 
 
-def _names(variable: str) -> set[str]:
-    return {normalized(name.strip()) for name in variable.split(",") if name.strip()}
+def names_in(variable: str) -> set[str]:
+    """Return the distributions that ``RAXE_PLUGINS`` or ``RAXE_PLUGINS_BLOCK`` name."""
+    named = os.environ.get(variable, "").split(",")
+    return {normalized(name.strip()) for name in named if name.strip()}
 
 
 def _register(manager: pluggy.PluginManager, module: ModuleType, info: PluginInfo) -> PluginInfo:

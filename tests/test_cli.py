@@ -231,3 +231,11 @@ def test_two_plugins_of_one_command_are_an_error_that_names_both(site: Site, rax
     assert result.exit_code == 2
     assert "alpha and beta both claim the command 'hello'" in result.stderr
     assert raxe("models", "list").exit_code == 0
+
+
+def test_variable_that_names_no_plugin_is_told(
+    raxe: RunRaxe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RAXE_PLUGINS_BLOCK", "raxe-onxx")
+    result = raxe("plugins", "list")
+    assert "RAXE_PLUGINS_BLOCK names raxe-onxx, which is no installed plugin" in result.stderr

@@ -5,7 +5,8 @@ from __future__ import annotations
 import click
 
 from raxe_core.cli.lazy import LazyGroup
-from raxe_core.cli.output import echo_json, format_table
+from raxe_core.cli.output import echo_json, format_table, warn
+from raxe_core.plugin_loading import names_in
 from raxe_core.plugins import PluginHost, PluginInfo
 from raxe_core.safe_text import safe_text
 
@@ -52,6 +53,9 @@ def list_plugins(as_json: bool) -> None:
             if info.reason is not None:
                 reason = safe_text(info.reason)
                 click.echo(f"{safe_text(info.distribution)} is {info.status}: {reason}")
+    for variable in ("RAXE_PLUGINS", "RAXE_PLUGINS_BLOCK"):
+        for name in sorted(names_in(variable) - {info.distribution for info in found}):
+            warn(f"{variable} names {name}, which is no installed plugin")
     if any(info.status in ("failed", "incompatible") for info in found):
         raise SystemExit(1)
 
