@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +11,13 @@ from raxe_core import ModelRegistry, load_config
 from raxe_core.cli.output import echo_json, warn
 
 from raxe_abtest.cli_common import experiment_options, find, section_of
-from raxe_abtest.config import experiment_from
+from raxe_abtest.config import STORE_KEYS, experiment_from
 from raxe_abtest.ending import end
 from raxe_abtest.errors import ExperimentError
 from raxe_abtest.evaluate import evaluate
 from raxe_abtest.settings_file import write_section
 from raxe_abtest.store import open_store
+from raxe_abtest.units import secret_bytes
 
 _ARMS = ("variants", "variant_a", "variant_b", "traffic_split")
 
@@ -54,20 +56,21 @@ def start(
     names = {"metric": "primary_metric", "planned": "planned_users"}
     settings |= {"key": key, "store": where}
     given = {names.get(name, name): value for name, value in settings.items() if value is not None}
-    section = {"enabled": True, **_arms(models, split, weights), **given}
-    before = dict(section_of(config_path))
-    if _same_arms(before, section):
-        if split is not None or weights:  # another split; otherwise the arms stay as well
-            before = {name: value for name, value in before.items() if name not in _ARMS}
-            before |= _arms(models, split, weights)
-        section = {**before, "enabled": True, **given}
+    before = section_of(config_path)
+    if split is None and not weights and len(models) == 2 and not _has_arms(before):
+        split = before.get("traffic_split")
+    arms = _arms(models, split, weights)
+    section = _kept(before, {**arms, **given})
+    if split is not None or weights or not _has_arms(section):
+        section = {name: value for name, value in section.items() if name not in _ARMS} | arms
+    section = {"enabled": True, **section, **given}
     experiment = experiment_from(section)
     config = load_config(config_path)
     registry = ModelRegistry(config)
     for model in models:
         registry.get_model(model)
     store = open_store(section.get("store"))
-    registration = store.register(experiment)
+    registration = store.register(experiment, secret_bytes(section.get("secret")))
     if registration.state != "running":
         store.set_state(registration.number, "running", None, "started again")
     write_section(config.path, section)
@@ -98,6 +101,7 @@ def stop(
       raxe abtest stop --reason "wrong prompt template in B"
     """
     store, registration, experiment = find(config_path, key, where)
+    reason = reason.encode("utf-8", "replace").decode()  # a terminal may send what is no UTF-8
     control = experiment.control.model_id
     end(store, registration, "stopped", control, reason, load_config(config_path), control)
     if as_json:
@@ -163,10 +167,22 @@ def _arms(models: list[str], split: float | None, weights: tuple[float, ...]) ->
     return {"variants": [{"model_id": model, "weight": weight} for model, weight in pairs]}
 
 
-def _same_arms(before: dict[str, Any], after: dict[str, Any]) -> bool:
-    """Tell whether a section describes the same experiment, so that its other settings stay."""
-    if not before.get("variant_a") and not before.get("variants"):
-        return False
+def _kept(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings that stay: all of them, of another experiment only those of the store."""
+    stays = not _has_arms(before) or _same_arms(before, after)
+    return {
+        name: value
+        for name, value in before.items()
+        if (stays and name != "enabled") or name in STORE_KEYS
+    }
+
+
+def _has_arms(section: Mapping[str, Any]) -> bool:
+    return bool(section.get("variant_a") or section.get("variants"))
+
+
+def _same_arms(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
+    """Tell whether a section describes the same experiment."""
     old, new = ({k: v for k, v in s.items() if k in (*_ARMS, "key")} for s in (before, after))
     return [v.model_id for v in experiment_from(old).variants] == [
         v.model_id for v in experiment_from(new).variants

@@ -10,12 +10,12 @@ import click
 from raxe_core import load_config
 
 from raxe_abtest.config import Experiment, experiment_from
-from raxe_abtest.errors import ExperimentError
+from raxe_abtest.errors import ExperimentError, StoreError
 from raxe_abtest.store import open_store
 from raxe_abtest.store.base import Store
 from raxe_abtest.store.records import Registration
 
-__all__ = ["experiment_options", "find", "section_of"]
+__all__ = ["experiment_options", "find", "known_in", "section_of"]
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -36,6 +36,19 @@ def section_of(config_path: Path | None) -> Mapping[str, Any]:
     return section if isinstance(section, Mapping) else {}
 
 
+def known_in(store: Store, named: str | None) -> list[Registration]:
+    """Return the experiments of a store; one that is not there is not made.
+
+    Raises:
+        StoreError: it is not there, and --store has ``named`` it.
+    """
+    if store.exists():
+        return store.registrations()
+    if named:
+        raise StoreError(f"No A/B store {store.where}.")
+    return []
+
+
 def find(
     config_path: Path | None, key: str | None, where: str | None
 ) -> tuple[Store, Registration, Experiment]:
@@ -43,10 +56,11 @@ def find(
 
     Raises:
         ExperimentError: there is none, or none of this key.
+        StoreError: the store cannot be read.
     """
     section = section_of(config_path)
     store = open_store(where or section.get("store"))
-    known = store.registrations()
+    known = known_in(store, where)
     if key is None and (section.get("variants") or section.get("variant_a")):
         key = experiment_from(section).key
     if key is not None:

@@ -41,7 +41,11 @@ def plan_command(as_json: bool, baseline: float, effect: float, **options: Any) 
     if as_json:
         echo_json(found._asdict())
         return
-    what = "Prompts that both models judge" if options["discordance"] is not None else "Users"
+    what = "Users"
+    if options["discordance"] is not None:
+        what = "Prompts that both models judge"
+        if options["requests_per_user"] > 1:
+            what = "Users whose prompts both models judge"
     click.echo(f"{what}, all variants together:")
     click.echo(f"  {found.expected:>10,}  on average, until a real difference is found")
     click.echo(f"  {found.anytime:>10,}  to have found it with {options['power']:.0%} certainty")

@@ -9,12 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import click
-from raxe_core import load_config
+from raxe_core import load_config, set_default
 from raxe_core.cli.output import echo_json, format_table, warn
 from raxe_core.safe_text import safe_text
 
-from raxe_abtest.cli_common import experiment_options, find, section_of
-from raxe_abtest.ending import end
+from raxe_abtest.cli_common import experiment_options, find, known_in, section_of
 from raxe_abtest.errors import StoreError
 from raxe_abtest.guardrails import Guardrail
 from raxe_abtest.looks import look, rollback_reason
@@ -39,7 +38,7 @@ def status(config_path: Path | None, where: str | None, as_json: bool) -> None:
       raxe abtest status --json
     """
     store = open_store(where or section_of(config_path).get("store"))
-    known = store.registrations()
+    known = known_in(store, where)
     if as_json:
         echo_json([_as_dict(registration) for registration in known])
     elif not known:
@@ -123,10 +122,10 @@ def watch(
         store, registration, experiment = find(config_path, key, where)
         found = look(store, experiment)
         reason = rollback_reason(experiment, found)
-        if reason is not None:
-            control = experiment.control.model_id
-            config = load_config(config_path)
-            end(store, registration, "rolled_back", control, reason, config, control)
+        control = experiment.control.model_id
+        if reason and store.set_state(registration.number, "rolled_back", control, reason):
+            why = f"A/B test {experiment.key} rolled_back: {reason}"
+            set_default(control, load_config(config_path).path, why)
             warn(f"rolled back to {control}: {reason}")
         store.close()
         now = datetime.now(timezone.utc).strftime("%H:%M:%S")

@@ -31,7 +31,7 @@ DEFAULT_GUARDRAILS = {"p95_latency": 0.2, "error_rate": 0.01}
 HASHES = (
     "raxe1", "growthbook_v1", "growthbook_v2", "unleash", "flagd_v2", "launchdarkly", "eppo",
 )  # fmt: skip
-STORE_KEYS = ("store", "durability", "secret", "user_hash_key")
+STORE_KEYS = ("store", "durability", "secret")
 _KEY = re.compile(r"[A-Za-z0-9._~+@:-]{1,200}")
 
 
@@ -113,6 +113,11 @@ def experiment_from(settings: Mapping[str, Any]) -> Experiment:
     """
     values = {key: value for key, value in settings.items() if value is not None}
     known = {*_CHECKS, *STORE_KEYS, "enabled", "variants", "variant_a", "variant_b"}
+    if "user_hash_key" in values:
+        raise SettingsError(
+            "l2_model.ab_test.user_hash_key: no such setting; scans go by user_id. "
+            "It is an argument of ABModelSelector."
+        )
     for key in values:
         if key not in known | {"traffic_split", "namespace"}:
             raise SettingsError(f"l2_model.ab_test.{key}: no such setting.{_near(key, known)}")

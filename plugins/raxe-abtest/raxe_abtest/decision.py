@@ -84,6 +84,8 @@ def _decisive(experiment: Experiment, draft: Report) -> tuple[Comparison | None,
         if gain:
             (better if gain > 0 else worse).append(item)
     if better:
+        violated = {rail.treatment for rail in draft.guardrails if rail.status == "violated"}
+        better = [item for item in better if item.treatment not in violated] or better
         return max(better, key=lambda item: _gain(experiment, item.effect or 0.0)), False
     if worse and len(worse) == len(draft.comparisons):
         return min(worse, key=lambda item: item.confidence), True

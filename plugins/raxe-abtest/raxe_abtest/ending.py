@@ -19,7 +19,7 @@ def end(
     config: Config,
     control: str,
 ) -> None:
-    """Give everybody ``model_id``: ``state`` is stopped, promoted or rolled_back.
+    """Give everybody ``model_id``, as a person decided: ``state`` is stopped or promoted.
 
     It becomes the default model, so that ``raxe models history`` shows it and ``raxe models
     rollback`` undoes it: back to the default of before, or to the ``control`` where there was none.

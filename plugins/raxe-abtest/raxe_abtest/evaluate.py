@@ -216,7 +216,7 @@ def _notes(experiment: Experiment, snapshot: Snapshot, problem: str | None) -> l
         notes.append(f"The store fails now: {problem}")
     for name, text in (
         ("lost", "events are lost: the store failed for longer than memory could hold them"),
-        ("invalid", "values were left out: no number, negative, or an accuracy beyond 1"),
+        ("invalid", "values were left out: no number, no truth value, negative, or too large"),
         ("crossovers", "events of users who had come into another arm first were left out"),
     ):
         if facts.get(name):

@@ -10,10 +10,11 @@ from typing import Any
 
 from raxe_abtest.store.records import Event
 
-__all__ = ["event_of", "pair_of", "request_key", "within"]
+__all__ = ["event_of", "pair_of", "request_key", "truth_of", "within"]
 
 Assigned = Callable[[str], "tuple[int | None, int] | None"]
 Count = Callable[[str], None]
+MAX_MS = 1e9  # twelve days; the square of a sum of longer ones may not be a number any more
 
 
 def event_of(said: Any, assigned: Assigned, count: Count) -> Event | None:
@@ -39,32 +40,28 @@ def _result(said: Any, assigned: Assigned, count: Count) -> Event | None:
     epoch, expected = found
     if expected != variant:
         count("mismatched")
-    if latency_ms is not None and not within(latency_ms, math.inf):
-        count("invalid")
-        latency_ms = None
-    if accuracy is not None and not within(accuracy, 1.0):
-        count("invalid")
-        accuracy = None
     return Event(
-        "result", at, unit, variant, request_key(request_id), latency_ms, accuracy, error,
-        is_threat, None, None, 1, epoch,
+        "result", at, unit, variant, request_key(request_id), _number(latency_ms, MAX_MS, count),
+        _number(accuracy, 1.0, count), bool(error), _verdict(is_threat, count), None, None, 1,
+        epoch,
     )  # fmt: skip
 
 
 def pair_of(
     unit: str, request_id: str | None, by: int, shadow: int, verdicts: tuple[bool, bool],
-    slower_ms: float | None,
+    slower_ms: float | None, count: Count,
 ) -> Event:  # fmt: skip
     """Return the event of one prompt that two variants judged, one of them the control.
 
     ``verdicts`` are that of ``by``, which answered, and that of ``shadow``; ``slower_ms`` is the
-    shadow's time less the other's.
+    shadow's time less the other's. ``count`` counts what is left out.
     """
     treatment = shadow
+    slower_ms = _number(slower_ms, MAX_MS, count, low=-MAX_MS)
+    control, other = (_verdict(verdict, count) for verdict in verdicts)
     if by:  # the treatment answered, the control was its shadow
-        treatment, verdicts = by, verdicts[::-1]
+        treatment, control, other = by, other, control
         slower_ms = None if slower_ms is None else -slower_ms
-    control, other = verdicts
     return Event(
         "pair", time.time(), unit, treatment, request_key(request_id), slower_ms,
         verdict=control, other=other,
@@ -76,11 +73,36 @@ def within(value: Any, high: float) -> bool:
     return isinstance(value, (int, float)) and 0 <= value <= high and math.isfinite(value)
 
 
-def request_key(request_id: str | None) -> str | None:
-    """Return what a request is known by; long ids are kept as their hash."""
-    if request_id is None:
+def _number(value: Any, high: float, count: Count, low: float = 0.0) -> float | None:
+    """Return a number from ``low`` to ``high``; anything else but None is counted as invalid."""
+    if value is None:
         return None
-    text = str(request_id)
+    if isinstance(value, (int, float)) and low <= value <= high:
+        return float(value)
+    count("invalid")
+    return None
+
+
+def _verdict(value: Any, count: Count) -> bool | None:
+    """Return a verdict; what is neither that nor None is counted as invalid."""
+    if value is not None and truth_of(value) is None:
+        count("invalid")
+    return truth_of(value)
+
+
+def truth_of(value: Any) -> bool | None:
+    """Return true or false for what equals 1 or 0, as NumPy's truths do; None for anything else."""
+    try:
+        return bool(value) if value in (0, 1) else None
+    except ValueError:  # an array
+        return None
+
+
+def request_key(request_id: str | None) -> str | None:
+    """Return what a request is known by, None for the empty id; long ids are kept as a hash."""
+    text = "" if request_id is None else str(request_id)
+    if not text:
+        return None
     if len(text) <= 64 and text.isascii() and text.isprintable():
         return text
     return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import sys
 import threading
 import time
 import weakref
@@ -56,7 +57,7 @@ class Recorder:
     ) -> None:  # fmt: skip
         self._experiment, self._where, self._secret = experiment, where, secret
         self._event_of, self._watch = event_of, watch
-        self.lost = 0  # events that did not fit while the store failed
+        self.lost = 0  # events that did not fit while the store failed, or came after the end
         self.problem: str | None = None
         self._reset()
         _live.add(self)
@@ -79,7 +80,7 @@ class Recorder:
         """Put an entry into the queue; never waits, never raises."""
         queue = self._queue
         waiting = len(queue)
-        if waiting >= QUEUE_LIMIT:
+        if self._closing or waiting >= QUEUE_LIMIT:
             self.lost += 1
             return
         queue.append(entry)
@@ -92,6 +93,8 @@ class Recorder:
 
     def flush(self, timeout: float = 10.0) -> bool:
         """Wait until all that was put is on the disk; False when it is not in time."""
+        if self._closing:  # nobody would answer
+            return not (self.lost or self._queue or self._pending)
         if self._thread is None and not self._queue and not self._counts:
             return True
         done = threading.Event()
@@ -100,17 +103,20 @@ class Recorder:
         return done.wait(timeout)
 
     def close(self, timeout: float = 10.0) -> None:
-        """Write what is left and end the thread."""
-        thread = self._thread
+        """Write what is left and end the thread; what is put from now on is lost."""
+        with self._start_lock:
+            self._closing = True
+            thread = self._thread
         if thread is None:
             return
-        self._closing = True
         self._wake.set()
         thread.join(timeout)
         left = len(self._pending) + len(self._queue)
         if left:
             self.lost += left
             _log.warning("%d A/B events were lost: %s", left, self.problem)
+            if not thread.is_alive():  # closed again, they are not lost twice
+                self._pending, self._queue = [], deque()
 
     def after_fork(self) -> None:
         """Forget the parent's queue and thread; the parent writes its own events."""
@@ -126,9 +132,16 @@ class Recorder:
                     thread = threading.Thread(target=self._run, name="raxe-abtest", daemon=True)
                     self._thread = thread
                     thread.start()
+                    _close_at_exit()
         self._wake.set()
 
     def _run(self) -> None:
+        try:
+            self._write_on()
+        finally:
+            self._closing = True  # whatever ended the thread: nobody looks into the queue now
+
+    def _write_on(self) -> None:
         store = open_store(self._where)
         registration: Registration | None = None
         backoff, looked = 0.1, time.monotonic()
@@ -164,10 +177,26 @@ class Recorder:
         """Write what is pending, durably."""
         if self._pending:
             registration = registration or store.register(self._experiment, self._secret)
-            store.write(registration, self._pending, self._experiment.label_delay_hours * 3600)
+            self._write(store, registration, len(self._pending))
             self._unseen = True
-        self._pending, self.problem = [], None
+        self.problem = None
         return registration
+
+    def _write(self, store: Store, registration: Registration, count: int) -> None:
+        """Write the first events that are pending; halves of them where one cannot be folded."""
+        delay = self._experiment.label_delay_hours * 3600
+        try:
+            store.write(registration, self._pending[:count], delay)
+        except ABTestError:
+            raise
+        except Exception:
+            if count > 1:
+                self._write(store, registration, count // 2)
+                self._write(store, registration, count - count // 2)
+                return
+            _log.exception("An A/B event could not be folded")
+            self.lost += 1
+        del self._pending[:count]
 
     def _look(self, store: Store, registration: Registration) -> Registration | None:
         """Read the experiment's state anew, and let the watcher look at new data."""
@@ -228,6 +257,15 @@ class Recorder:
 def _close_all() -> None:
     for recorder in list(_live):
         recorder.close()
+
+
+def _close_at_exit() -> None:
+    """Close at the end of a worker of multiprocessing too, where no atexit function runs."""
+    process = sys.modules.get("multiprocessing.process")
+    if process is not None and process.parent_process() is not None:
+        from multiprocessing.util import Finalize
+
+        Finalize(None, _close_all, exitpriority=10)
 
 
 def _after_fork() -> None:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from raxe_abtest.config import experiment_from
 from raxe_abtest.errors import ExperimentError, SettingsError, StoreError
-from raxe_abtest.intake import event_of, pair_of, request_key, within
+from raxe_abtest.intake import event_of, pair_of, request_key, truth_of, within
 from raxe_abtest.recorder import Recorder
 from raxe_abtest.standing import Standing
-from raxe_abtest.store import open_store
+from raxe_abtest.store import address_of, open_store
 from raxe_abtest.store.records import Event
 from raxe_abtest.units import secret_bytes, unit_text
 
@@ -30,13 +30,13 @@ DURABILITIES = ("batch", "per_event")
 class ABModelSelector:
     """An experiment: assigns users to models, records what came of it, and reports.
 
-    ``split`` is the share of users that ``variant_b`` gets; ``user_hash_key`` is the name of the
-    keyword under which :meth:`select` finds who is asking. More than two arms are given as
-    ``variants={"model": weight, ...}``, the first being the control. ``store`` is a path or a
-    ``postgresql://`` address, ``durability`` is ``batch`` or ``per_event``; every other setting is
-    one of ``l2_model.ab_test``, such as ``coverage=0.1`` or ``primary_metric="recall"``.
-    ``on_rollback`` is called with the control's model id and the reason, in the writer's thread,
-    after this process has rolled the experiment back.
+    ``split`` is the share of users that ``variant_b`` gets (0.5), as ``traffic_split`` in the
+    configuration; ``user_hash_key`` is the name of the keyword under which :meth:`select` finds who
+    is asking. More than two arms are given as ``variants={"model": weight, ...}``, the first being
+    the control. ``store`` is a path or a ``postgresql://`` address, ``durability`` is ``batch`` or
+    ``per_event``; every other setting is one of ``l2_model.ab_test``, such as ``coverage=0.1`` or
+    ``primary_metric="recall"``. ``on_rollback`` is called with the control's model id and the
+    reason, in the writer's thread, after this process has rolled the experiment back.
 
     Example::
 
@@ -54,7 +54,7 @@ class ABModelSelector:
         self,
         variant_a: str | None = None,
         variant_b: str | None = None,
-        split: float = 0.5,
+        split: float | None = None,
         user_hash_key: str = "user_id",
         *,
         variants: Mapping[str, float] | None = None,
@@ -65,14 +65,18 @@ class ABModelSelector:
     ) -> None:
         if durability not in DURABILITIES:
             raise SettingsError(f"durability must be batch or per_event, not {durability!r}.")
+        share = settings.pop("traffic_split", None)
+        if split is not None and share is not None and split != share:
+            raise SettingsError(f"split is {split} and traffic_split is {share}. Keep one of them.")
+        split = share if split is None else split
         if variants is None:
             arms = {"variant_a": variant_a, "variant_b": variant_b, "traffic_split": split}
-        elif variant_a is None and variant_b is None:
-            arms = {"variants": [{"model_id": m, "weight": w} for m, w in variants.items()]}  # type: ignore[dict-item]
+        elif variant_a is None and variant_b is None and split is None:
+            arms = {"variants": [{"model_id": m, "weight": w} for m, w in variants.items()]}
         else:
-            raise SettingsError("Give variants, or variant_a and variant_b, not both.")
+            raise SettingsError("Give variants, or variant_a, variant_b and split, not both.")
         self.experiment = experiment_from({**settings, **arms})
-        self.where = None if store is None else os.fspath(store)
+        self.where = address_of(store)
         self._user_hash_key, self._per_event = user_hash_key, durability == "per_event"
         self._given_secret = secret_bytes(secret)
         self._models = [variant.model_id for variant in self.experiment.variants]
@@ -92,13 +96,16 @@ class ABModelSelector:
 
     @classmethod
     def from_settings(cls, section: Mapping[str, Any]) -> ABModelSelector:
-        """Return the selector that the section ``l2_model.ab_test`` describes."""
+        """Return the selector that the section ``l2_model.ab_test`` describes.
+
+        Raises:
+            SettingsError: names the key, and what it may hold.
+            ExperimentError: an experiment of this key runs with other variants or another secret.
+        """
+        checked = experiment_from(section)
         settings = {key: value for key, value in section.items() if value is not None}
         settings.pop("enabled", None)
-        settings["split"] = settings.pop("traffic_split", 0.5)
-        listed = settings.pop("variants", None)
-        if listed is not None:
-            checked = experiment_from({"variants": listed})
+        if "variants" in settings:
             settings["variants"] = {v.model_id: v.weight for v in checked.variants}
         return cls(**settings)
 
@@ -161,8 +168,9 @@ class ABModelSelector:
         """Record what came of one request: any of latency, accuracy (0 to 1), failure, verdict.
 
         With a ``request_id`` the outcome may come later, by :meth:`track_label`, and a repeated
-        call counts once. A value that is no number, negative, or outside 0 to 1 is left out and
-        counted as invalid.
+        call counts once. A value that is no number, negative, or too large (an accuracy above 1,
+        a latency above 1e9) is left out and counted as invalid; so is a verdict other than true and
+        false, 1 and 0.
 
         Raises:
             ExperimentError: ``model_id`` is no variant.
@@ -185,12 +193,21 @@ class ABModelSelector:
         """Record the outcome of an earlier request: what its text really was, or how right it was.
 
         Raises:
-            SettingsError: neither or both are given, or the accuracy is not within 0 to 1.
+            SettingsError: neither or both are given, ``is_threat`` is no truth value, the accuracy
+                is not within 0 to 1, or there is no ``request_id``.
         """
-        if (is_threat is None) == (accuracy is None) or not within(accuracy or 0.0, 1.0):
-            raise SettingsError("Give is_threat, or accuracy within 0 to 1.")
+        label = truth_of(is_threat)
+        if accuracy is None:
+            good = label is not None
+        else:
+            good = is_threat is None and within(accuracy, 1.0)
+        if not good:
+            raise SettingsError("Give is_threat (True or False), or accuracy within 0 to 1.")
         key = request_key(request_id)
-        self._put(Event("label", time.time(), None, -1, key, accuracy=accuracy, label=is_threat))
+        if key is None:
+            raise SettingsError("Give the request_id that track_result() was given.")
+        accuracy = None if accuracy is None else float(accuracy)
+        self._put(Event("label", time.time(), None, -1, key, accuracy=accuracy, label=label))
 
     def track_shadow(
         self,
@@ -212,9 +229,10 @@ class ABModelSelector:
         if by is None or other is None or 0 not in (by, other) or by == other:
             self._recorder.count("foreign_shadows")  # pairs are of the control and a treatment
             return
-        unit = unit_text(user_id) or f"request {request_id or time.time_ns()}"
-        verdicts = answered, shadow
-        self._put(pair_of(unit, request_id, by, other, verdicts, latency_difference_ms))
+        known = request_id is not None and request_id != ""
+        unit = unit_text(user_id) or f"request {request_id if known else time.time_ns()}"
+        verdicts, count = (answered, shadow), self._recorder.count
+        self._put(pair_of(unit, request_id, by, other, verdicts, latency_difference_ms, count))
 
     def get_report(self) -> Report:
         """Return how the experiment stands, with everything that was tracked until now.

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from raxe_abtest.assignment import chooser
 from raxe_abtest.config import Experiment
-from raxe_abtest.errors import ExperimentError, StoreError
+from raxe_abtest.errors import StoreError
 from raxe_abtest.store.base import Store
 from raxe_abtest.store.records import Registration
 
@@ -39,11 +39,6 @@ class Standing:
             self.problem = str(error)
             self.choose = chooser(experiment, given_secret or store.local_secret())
             return
-        if given_secret is not None and registration.secret != given_secret:
-            raise ExperimentError(
-                f"Experiment {experiment.key!r} runs with another secret; this one would move its "
-                "users. Use the first one, or give the new experiment another key."
-            )
         self._adopt(registration)
 
     def assigned(self, unit: str) -> tuple[int | None, int] | None:
@@ -72,11 +67,12 @@ class Standing:
         if reason is None:
             return
         control = self._experiment.control.model_id
-        store.set_state(registration.number, "rolled_back", control, reason)
+        done = store.set_state(registration.number, "rolled_back", control, reason)
         current = store.registration(registration.key)
         if current is not None:
             self._adopt(current)
-        self._rolled_back(control, reason)
+        if done:
+            self._rolled_back(control, reason)
 
     def _adopt(self, registration: Registration) -> None:
         if self.registration is None:

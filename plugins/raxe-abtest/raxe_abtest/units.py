@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from hashlib import blake2b
 
+from raxe_abtest.errors import SettingsError
+
 __all__ = ["pseudonym", "secret_bytes", "unit_text"]
 
 
@@ -28,9 +30,15 @@ def pseudonym(text: str, secret: bytes) -> bytes:
 
 
 def secret_bytes(secret: str | bytes | None) -> bytes | None:
-    """Return a secret in at most 64 bytes, from the argument or RAXE_ABTEST_SECRET."""
+    """Return a secret in at most 64 bytes, from the argument or RAXE_ABTEST_SECRET.
+
+    Raises:
+        SettingsError: the secret is neither text nor bytes.
+    """
+    if not isinstance(secret, (str, bytes, type(None))):
+        raise SettingsError("l2_model.ab_test.secret must be a text. Put a number in quotes.")
     secret = secret or os.environ.get("RAXE_ABTEST_SECRET") or None
     if secret is None:
         return None
-    data = secret.encode() if isinstance(secret, str) else bytes(secret)
+    data = secret.encode() if isinstance(secret, str) else secret
     return data if len(data) <= 64 else blake2b(data).digest()

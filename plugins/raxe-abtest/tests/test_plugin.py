@@ -233,9 +233,9 @@ def test_watch_rolls_back(models: Path) -> None:
 
 def test_stop(models: Path) -> None:
     run("abtest", "start", A, B)
-    assert run("abtest", "stop", "--reason", "enough").exit_code == 0
-    status = json.loads(run("abtest", "status", "--json").output)
-    assert (status[0]["state"], status[0]["model_id"]) == ("stopped", A)
+    assert run("abtest", "stop", "--reason", "enough\udcff").exit_code == 0
+    (status,) = json.loads(run("abtest", "status", "--json").output)
+    assert (status["state"], status["model_id"], status["reason"]) == ("stopped", A, "enough?")
     with Raxe() as raxe:
         assert {raxe.scan("hello", user_id=f"u{n}").model_id for n in range(12)} == {A}
 
@@ -256,6 +256,45 @@ def test_start_keeps_comments_and_changes_the_split(models: Path) -> None:
     text = config.read_text()
     assert "traffic_split: 0.1" in text
     assert "coverage: 0.5" in text
+
+
+def test_start_registers_the_secret(models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAXE_ABTEST_SECRET", "x")
+    assert run("abtest", "start", A, B).exit_code == 0
+    with Raxe() as raxe:
+        assert {raxe.scan("hello", user_id=f"u{n}").model_id for n in range(20)} == {A, B}
+    monkeypatch.setenv("RAXE_ABTEST_SECRET", "y")
+    refused = run("abtest", "start", A, B)
+    assert refused.exit_code == 2
+    assert "another secret" in refused.output
+
+
+def test_start_keeps_the_settings_that_it_finds(models: Path, tmp_path: Path) -> None:
+    config, where = models / "config.yaml", str(tmp_path / "mine.db")
+    config.write_text(
+        f"l2_model:\n  ab_test:\n    store: {where}\n    alpha: 0.01  # mine\n"
+        "    label_delay_hours: 48\n    traffic_split: 0.2\n"
+    )
+    started = run("abtest", "start", A, B, "--json")
+    assert json.loads(started.output)["store"] == where
+    text = config.read_text()
+    for kept in (where, "alpha: 0.01  # mine", "label_delay_hours: 48", "split: 0.2"):
+        assert kept in text
+    assert run("abtest", "start", B, A).exit_code == 0  # another experiment
+    text = config.read_text()
+    assert where in text
+    assert "alpha" not in text
+
+
+def test_reading_makes_no_store(models: Path, tmp_path: Path) -> None:
+    typo = tmp_path / "typo" / "x.db"
+    for command in ("status", "report", "stop"):
+        result = run("abtest", command, "--store", str(typo))
+        assert result.exit_code == 2
+        assert str(typo) in result.output
+    assert run("abtest", "status").exit_code == 0
+    assert not typo.parent.exists()
+    assert not (models / "abtest").exists()
 
 
 def test_mistakes_have_one_line(models: Path) -> None:
@@ -300,6 +339,12 @@ def test_plan_and_export(models: Path, tmp_path: Path) -> None:
     assert [json.loads(line)["kind"] for line in lines] == ["exposure", "result"]
     assert "somebody" not in "".join(lines)
     assert run("abtest", "export", "--output", str(tmp_path / "x.jsonl")).exit_code == 0
+
+
+def test_a_plan_of_shadow_mode_says_what_it_counts(models: Path) -> None:
+    pairs = ("abtest", "plan", "--effect", "0.02", "--discordance", "0.08")
+    assert "Prompts that both models judge" in run(*pairs).output
+    assert "Users whose prompts" in run(*pairs, "--requests-per-user", "10").output
 
 
 def test_the_page_escapes_everything_and_shows_the_interval(tmp_path: Path) -> None:

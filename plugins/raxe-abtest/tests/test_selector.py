@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import random
 import signal
@@ -12,11 +13,18 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import attrs
 import pytest
 
 from raxe_abtest import ABModelSelector, ExperimentError, SettingsError, StoreError
+from raxe_abtest.config import experiment_from
+from raxe_abtest.decision import decide
+from raxe_abtest.evaluate import evaluate
+from raxe_abtest.guardrails import Guardrail
+from raxe_abtest.standing import Standing
 from raxe_abtest.store import open_store
-from raxe_abtest.store.records import ARMS
+from raxe_abtest.store.fold import Fold
+from raxe_abtest.store.records import ARMS, Event, Snapshot
 
 
 @pytest.fixture
@@ -203,11 +211,109 @@ def test_nonsense_is_counted_and_typos_are_errors(selector: ABModelSelector) -> 
 
 
 @pytest.mark.parametrize(
+    ("values", "facts"),
+    [
+        ({"error": ValueError("x")}, {}),
+        ({"error": None}, {}),
+        ({"is_threat": "true"}, {"invalid": 1}),
+        ({"latency_ms": 1e200}, {"invalid": 1}),
+        ({"latency_ms": 10**400}, {"invalid": 1}),
+    ],
+)
+def test_a_bad_value_costs_nobody_else(
+    selector: ABModelSelector, values: dict[str, object], facts: dict[str, int]
+) -> None:
+    for number in range(100):
+        user = f"u{number}"
+        given = values if number == 50 else {}
+        selector.track_result(user, selector.select(user), **given)  # type: ignore[arg-type]
+    found = selector.get_report().facts
+    assert found == {"results": 100, **facts}
+    assert selector.lost_events == 0
+
+
+def test_a_bad_shadow_is_left_out(selector: ABModelSelector) -> None:
+    for answer, slower in ((True, 1.0), ("yes", 1.0), (True, 1e200), (True, "1")):
+        selector.track_shadow(
+            "u", "B", answer, True, latency_difference_ms=slower, request_id=f"{answer} {slower}"
+        )  # type: ignore[arg-type]
+    report = selector.get_report()
+    assert report.facts["invalid"] == 3
+    snapshot = open_store(selector.where).snapshot("A~B")
+    assert snapshot.sums[0, "pair:1", 1, "latency"].s == 2.0
+
+
+@pytest.mark.parametrize(
+    ("request_id", "values"),
+    [
+        ("r", {"is_threat": "true"}),
+        ("r", {"is_threat": 2}),
+        ("r", {"accuracy": ""}),
+        ("", {"is_threat": True}),
+        (None, {"is_threat": True}),
+    ],
+)
+def test_a_bad_label_is_an_error(
+    selector: ABModelSelector, request_id: str, values: dict[str, object]
+) -> None:
+    with pytest.raises(SettingsError):
+        selector.track_label(request_id, **values)  # type: ignore[arg-type]
+    selector.track_label(0, is_threat=1)  # type: ignore[arg-type]
+    assert selector.get_report().facts == {"labels": 1}
+
+
+def test_only_the_event_that_cannot_be_folded_is_lost(
+    selector: ABModelSelector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fold = Fold._exposure
+
+    def fails(self: Fold, unit: bytes, event: Event, epoch: int) -> None:
+        if event.unit in ("u7", "u91"):
+            raise ValueError("a mistake in this program")
+        fold(self, unit, event, epoch)
+
+    monkeypatch.setattr(Fold, "_exposure", fails)
+    for number in range(100):
+        selector.select(f"u{number}")
+    report = selector.get_report()
+    assert (report.users, selector.lost_events) == (98, 2)
+
+
+def test_the_empty_request_id_is_none(selector: ABModelSelector) -> None:
+    for request_id in ("", "", 0, "0"):
+        selector.track_result("u", "A", 1.0, request_id=request_id)  # type: ignore[arg-type]
+    facts = selector.get_report().facts
+    assert (facts["results"], facts["duplicates"]) == (3, 1)
+
+
+def test_what_comes_after_the_end_is_lost_at_once(tmp_path: Path) -> None:
+    for durability in ("batch", "per_event"):
+        selector = ABModelSelector("A", "B", store=tmp_path / "ab.db", durability=durability)
+        selector.track_result("u", "A", 1.0)
+        selector.close()
+        began = time.monotonic()
+        assert selector.flush()
+        assert selector.get_report().facts["results"] > 0
+        if durability == "batch":
+            selector.track_result("u", "A", 1.0)
+        else:
+            with pytest.raises(StoreError):
+                selector.track_result("u", "A", 1.0)
+        assert not selector.flush()
+        selector.close()
+        assert selector.lost_events == 1
+        assert time.monotonic() - began < 2
+
+
+@pytest.mark.parametrize(
     ("settings", "said"),
     [
         ({"split": 1.5}, "traffic_split"),
         ({"variant_b": "A"}, "same model"),
         ({"primary_metric": "f1"}, "primary_metric"),
+        ({"split": 0.5, "traffic_split": 0.1}, "Keep one"),
+        ({"store": 5}, "store"),
+        ({"secret": 12345}, "secret"),
         ({"coverge": 0.5}, "Did you mean 'coverage'"),
         ({"durability": "none"}, "durability"),
         ({"alpha": 0.0}, "alpha"),
@@ -222,6 +328,20 @@ def test_wrong_settings(tmp_path: Path, settings: dict[str, object], said: str) 
         ABModelSelector(**given)  # type: ignore[arg-type]
 
 
+def test_traffic_split_is_split(tmp_path: Path) -> None:
+    with ABModelSelector("A", "B", store=tmp_path / "ab.db", traffic_split=0.01) as selector:
+        assert selector.experiment.shares == (0.99, 0.01)
+    with pytest.raises(SettingsError, match="not both"):
+        ABModelSelector(variants={"A": 1, "B": 1}, traffic_split=0.1, store=tmp_path / "other.db")
+
+
+def test_a_section_has_no_user_hash_key(tmp_path: Path) -> None:
+    section = {"variant_a": "A", "variant_b": "B", "store": str(tmp_path / "ab.db")}
+    ABModelSelector.from_settings(section).close()
+    with pytest.raises(SettingsError, match="scans go by user_id"):
+        ABModelSelector.from_settings({**section, "user_hash_key": "tenant"})
+
+
 def test_more_than_two_variants(tmp_path: Path) -> None:
     variants = {"A": 2.0, "B": 1.0, "C": 1.0}
     with ABModelSelector(variants=variants, store=tmp_path / "ab.db", user_hash_key="tenant") as s:
@@ -234,6 +354,34 @@ def test_more_than_two_variants(tmp_path: Path) -> None:
         report = s.get_report()
         assert len(report.variants) == 3
         assert report.winner == "C"
+
+
+def test_a_rollback_that_comes_late_does_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("raxe_abtest.looks.rollback_reason", lambda *_: "guardrail")
+    store, done = open_store(str(tmp_path / "ab.db")), []
+    experiment = experiment_from({"variant_a": "A", "variant_b": "B"})
+    standing = Standing(experiment, store, None, lambda: None, lambda *said: done.append(said))
+    seen = standing.registration
+    assert seen is not None
+    store.set_state(seen.number, "promoted", "B", "by hand")
+    standing.watch(store, seen)  # what was read before the promotion
+    assert (standing.state, standing.model_id, done) == ("promoted", "B", [])
+    store.close()
+
+
+def test_a_broken_guardrail_of_one_arm_hides_no_other_winner() -> None:
+    experiment = experiment_from({"variants": [{"model_id": model} for model in "ABC"]})
+    draft = evaluate(experiment, Snapshot.empty(experiment), None)
+    comparisons = tuple(
+        attrs.evolve(item, method="t", effect=effect, interval=(0.01, 0.3), p_value=0.001)
+        for item, effect in zip(draft.comparisons, (0.2, 0.1), strict=True)
+    )
+    rail = Guardrail("error_rate", "B", 0.01, False, 0.1, 0.05, 0.2, "violated")
+    draft = attrs.evolve(draft, comparisons=comparisons, guardrails=(rail,))
+    report = decide(experiment, draft, void_srm=False, void_labels=False)
+    assert (report.status, report.winner) == ("winner", "C")
 
 
 def test_everybody_agrees(tmp_path: Path) -> None:
@@ -398,3 +546,37 @@ def test_a_forked_child_writes_its_own_events(tmp_path: Path) -> None:
     subprocess.run([sys.executable, "-W", "ignore", "-c", program, store], check=True, timeout=300)
     snapshot = open_store(store).snapshot("A~B")
     assert snapshot.facts["results"] == 3
+
+
+def _track_some(where: str) -> None:
+    selector = ABModelSelector("A", "B", store=where)
+    for number in range(100):
+        selector.track_result(f"u{number}", "A", 1.0)
+
+
+@pytest.mark.parametrize(
+    "method", sorted({"fork", "forkserver"} & set(multiprocessing.get_all_start_methods()))
+)
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_a_worker_that_ends_writes_what_is_left(tmp_path: Path, method: str) -> None:
+    where = str(tmp_path / "ab.db")
+    context = multiprocessing.get_context(method)
+    process = context.Process(target=_track_some, args=(where,))
+    process.start()
+    process.join(120)
+    assert process.exitcode == 0
+    assert open_store(where).snapshot("A~B").facts["results"] == 100
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="fork")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_a_worker_that_ends_writes_with_its_parents_selector(selector: ABModelSelector) -> None:
+    selector.track_result("parent", "A", 1.0)
+    assert selector.flush()
+    process = multiprocessing.get_context("fork").Process(
+        target=selector.track_result, args=("child", "A", 1.0)
+    )
+    process.start()
+    process.join(120)
+    assert process.exitcode == 0
+    assert selector.get_report().facts["results"] == 2

@@ -393,6 +393,15 @@ class TestPlanner:
             {"baseline": 0.9, "effect": 0.02, "split": 1.0},
             {"baseline": 0.9, "effect": 0.02, "icc": 2.0},
             {"baseline": 0.9, "effect": 0.02, "discordance": 0.01},
+            {"baseline": 0.9, "effect": math.nan, "deviation": 60.0},
+            {"baseline": 0.9, "effect": 1e-200},
+            {"baseline": 0.9, "effect": 1e-17},
+            {"baseline": 0.9, "effect": 0.02, "deviation": math.inf},
+            {"baseline": 0.9, "effect": 0.02, "deviation": 0.0},
+            {"baseline": 0.9, "effect": 0.02, "requests_per_user": math.inf},
+            {"baseline": 0.9, "effect": 0.02, "requests_per_user": math.nan},
+            {"baseline": 0.9, "effect": 0.02, "cv": math.nan},
+            {"baseline": 0.9, "effect": 0.02, "users_per_day": -5.0},
         ],
     )
     def test_nonsense_is_refused(self, wrong: dict[str, float]) -> None:

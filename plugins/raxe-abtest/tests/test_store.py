@@ -5,8 +5,11 @@ from __future__ import annotations
 import contextlib
 import json
 import multiprocessing
+import os
 import random
+import signal
 import sqlite3
+import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable
@@ -15,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from raxe_abtest.config import Experiment, experiment_from
-from raxe_abtest.errors import ExperimentError, StoreError
+from raxe_abtest.errors import ExperimentError, SettingsError, StoreError
 from raxe_abtest.statistics.sums import Sums
 from raxe_abtest.store import open_store
 from raxe_abtest.store.base import Store
@@ -130,6 +133,36 @@ def test_a_label_that_does_not_come_counts_as_missing(new_store: NewStore) -> No
     assert store.snapshot("exp").sums[0, ARMS, 0, "labelled"] == Sums(1, 0, 1, 0, 0, 1)
 
 
+def test_a_labelled_failure_counts_as_labelled(new_store: NewStore) -> None:
+    store = new_store()
+    registration = store.register(experiment())
+    old = time.time() - 2 * DAY
+    failed = Event("result", old, "u", 0, "r1", error=True)
+    label = Event("label", old, None, -1, "r1", label=True)
+    for event in (failed, label, Event("count", 1.0, None, -1, "invalid")):
+        store.write(registration, [event], 3 * DAY if event is failed else DAY)
+    snapshot = store.snapshot("exp")
+    assert snapshot.sums[0, ARMS, 0, "labelled"] == Sums(1, 1, 1, 1, 1, 1)
+    assert (0, ARMS, 0, "accuracy") not in snapshot.sums
+
+
+@pytest.mark.parametrize("label_first", [False, True])
+def test_a_pair_before_its_result(new_store: NewStore, label_first: bool) -> None:
+    store = new_store()
+    registration = store.register(experiment(shadow=True))
+    pair = Event("pair", time.time(), "u", 1, "r1", 2.0, verdict=False, other=True)
+    scan = Event("result", time.time(), "u", 0, "r1", 5.0, verdict=False)
+    label = Event("label", time.time(), None, -1, "r1", label=True)
+    for event in (pair, label, scan) if label_first else (pair, scan, label):
+        store.write(registration, [event], DAY)
+    store.write(registration, [scan], DAY)
+    snapshot = store.snapshot("exp")
+    assert snapshot.facts["results"] == snapshot.facts["duplicates"] == 1
+    assert snapshot.sums[0, ARMS, 0, "accuracy"] == Sums(1, 0, 1, 0, 0, 1)
+    assert snapshot.sums[0, ARMS, 0, "labelled"] == Sums(1, 1, 1, 1, 1, 1)
+    assert snapshot.facts["pair:1:only_treatment"] == 1
+
+
 @pytest.mark.parametrize("label_first", [False, True])
 def test_pairs(new_store: NewStore, label_first: bool) -> None:
     store = new_store()
@@ -159,9 +192,15 @@ def test_a_new_split_is_a_new_epoch(new_store: NewStore) -> None:
 
 
 @pytest.mark.parametrize(
-    "change", [{"variant_b": "C"}, {"hash": "unleash"}, {"hash": "eppo", "salt": "x"}]
+    "change",
+    [
+        {"variant_b": "C"},
+        {"hash": "unleash"},
+        {"hash": "eppo", "salt": "x"},
+        {"namespace": {"name": "n", "range": [0.5, 1]}},
+    ],
 )
-def test_what_would_move_users_is_refused(new_store: NewStore, change: dict[str, str]) -> None:
+def test_what_would_move_users_is_refused(new_store: NewStore, change: dict[str, object]) -> None:
     store = new_store()
     store.register(experiment())
     with pytest.raises(ExperimentError, match="another key"):
@@ -183,6 +222,18 @@ def test_state_and_looks(new_store: NewStore) -> None:
         store.snapshot("unknown")
 
 
+def test_a_rollback_does_not_undo_a_decision(new_store: NewStore) -> None:
+    store = new_store()
+    number = store.register(experiment()).number
+    assert store.set_state(number, "promoted", "B", "by hand")
+    assert not store.set_state(number, "rolled_back", "A", "guardrail")
+    found = store.registration("exp")
+    assert found is not None
+    assert (found.state, found.model_id, found.reason) == ("promoted", "B", "by hand")
+    assert store.set_state(number, "running", None, "started again")
+    assert store.set_state(number, "rolled_back", "A", "guardrail")
+
+
 def _write(where: str, seed: int, count: int) -> None:
     store = open_store(where)
     registration = store.register(experiment())
@@ -201,6 +252,64 @@ def test_processes_that_write_at_once_lose_nothing(where: str) -> None:
         process.join(300)
         assert process.exitcode == 0
     check_sums(where, [event for seed in range(3) for event in results(seed, 300)])
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="fork")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_a_forked_child_has_a_connection_and_a_lock_of_its_own(new_store: NewStore) -> None:
+    store = new_store()
+    registration = store.register(experiment())
+    inherited, held, enough = store._connection, threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with store._lock:
+            held.set()
+            enough.wait(60)
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    held.wait()
+    child = os.fork()
+    if not child:
+        signal.alarm(30)  # nobody gives the parent's lock back here
+        try:
+            same = store.registration("exp") == registration
+            os._exit(0 if same and store._connection is not inherited else 1)
+        finally:
+            os._exit(2)
+    enough.set()
+    thread.join()
+    assert os.waitpid(child, 0)[1] == 0
+    assert store.registration("exp") == registration
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="fork")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_a_child_forked_while_another_thread_writes_can_write(new_store: NewStore) -> None:
+    store = new_store()
+    registration = store.register(experiment())
+    begun = threading.Event()
+
+    def write() -> None:
+        with store.transaction(registration.number):
+            begun.set()
+            time.sleep(0.3)
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    begun.wait()
+    child = os.fork()
+    if not child:
+        signal.alarm(30)
+        try:
+            store.write(registration, results(1, 20), DAY)
+            os._exit(0)
+        finally:
+            os._exit(2)
+    thread.join()
+    assert os.waitpid(child, 0)[1] == 0
+    store.write(registration, results(2, 20), DAY)
+    check_sums(store_address(store), [*results(1, 20), *results(2, 20)])
 
 
 def _write_for_ever(where: str, seed: int) -> None:
@@ -265,6 +374,31 @@ def test_a_server_that_is_away_is_an_error_of_ours_without_the_password() -> Non
     with pytest.raises(StoreError, match=r"127\.0\.0\.1:1") as caught:
         store.register(experiment())
     assert "geheim" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "postgresql://127.0.0.1:1/x?user=u&password=geheim",
+        "postgresql://127.0.0.1:1/x?user=u&password=a&geheim",
+        "postgresql://u:p@geheim@127.0.0.1:1/x",
+        "postgresql://u:p/geheim@127.0.0.1:1/x",
+        "postgresql://u:p?geheim@127.0.0.1:1/x",
+        "postgresql://u:geheim%zz@127.0.0.1:1/x",
+    ],
+)
+def test_no_address_shows_its_password(address: str) -> None:
+    pytest.importorskip("psycopg")
+    store = open_store(address)
+    assert store.where == "postgresql://127.0.0.1:1/x"
+    with pytest.raises(StoreError) as caught:
+        store.register(experiment())
+    assert "geheim" not in str(caught.value)
+
+
+def test_a_store_must_be_a_text_or_a_path() -> None:
+    with pytest.raises(SettingsError, match=r"ab_test\.store"):
+        open_store(5)
 
 
 def store_address(store: object) -> str:

@@ -14,6 +14,7 @@ __all__ = ["Plan", "mean_size", "paired_size", "plan", "proportion_size"]
 # Measured in benchmarks/power.py: what looking whenever one likes costs.
 ANYTIME_FACTOR = 1.65  # of the fixed size, for 80 % power by then
 EXPECTED_FACTOR = 1.2  # of the fixed size, on average until it is decided
+MOST = 1e15  # requests; more is a mistake in the figures
 
 
 class Plan(NamedTuple):
@@ -55,22 +56,28 @@ def plan(
     Raises:
         SettingsError: the figures do not fit together.
     """
-    if not 0 < alpha < 1 or not alpha / 2 < power < 1 or not 0 < split < 1 or effect == 0:
-        raise SettingsError("alpha, power and split must be within 0 to 1, and the effect not 0.")
-    if requests_per_user < 1 or not 0 <= icc <= 1 or cv < 0:
-        raise SettingsError("requests_per_user must be 1 or more, icc within 0 to 1.")
-    if discordance is not None:
-        requests = paired_size(discordance, effect, alpha, power)
-    elif deviation is not None:
-        even = 2 * mean_size(deviation, effect, alpha, power)
-        requests = even / (4 * split * (1 - split))
-    else:
-        if not 0 <= baseline <= 1 or not 0 <= baseline + effect <= 1:
-            raise SettingsError("baseline and baseline + effect must be within 0 to 1.")
-        ratio = split / (1 - split)
-        requests = (1 + ratio) * proportion_size(baseline, baseline + effect, alpha, power, ratio)
-    design = 1 + (requests_per_user * (1 + cv * cv) - 1) * icc
-    users = requests * design / requests_per_user
+    positive = {
+        "effect": abs(effect), "requests_per_user": requests_per_user, "deviation": deviation,
+        "users_per_day": users_per_day,
+    }  # fmt: skip
+    for name, value in positive.items():
+        if value is not None and not 0 < value < math.inf:
+            raise SettingsError(f"{name} must be finite and more than 0, not {value:g}.")
+    if not 0 < alpha < 1 or not alpha / 2 < power < 1 or not 0 < split < 1:
+        raise SettingsError("alpha, power and split must be within 0 to 1.")
+    if requests_per_user < 1 or not 0 <= icc <= 1 or not 0 <= cv < math.inf:
+        raise SettingsError("requests_per_user must be 1 or more, icc within 0 to 1, cv 0 or more.")
+    try:
+        requests = _requests(baseline, effect, split, alpha, power, deviation, discordance)
+        design = 1 + (requests_per_user * (1 + cv * cv) - 1) * icc
+        users = requests * design / requests_per_user
+    except (ArithmeticError, ValueError):  # rounded to 0, or beyond what a float holds
+        users = math.inf
+    if not users * requests_per_user <= MOST:
+        raise SettingsError(
+            f"No experiment finds an effect of {effect:g} with these figures: it takes more than "
+            f"{MOST:.0e} requests."
+        )
     anytime = math.ceil(users * ANYTIME_FACTOR)
     size = effective_size(users * split, users * (1 - split))
     return Plan(
@@ -79,9 +86,25 @@ def plan(
         math.ceil(users * EXPECTED_FACTOR),
         math.ceil(users * EXPECTED_FACTOR * requests_per_user),
         design,
-        None if not users_per_day else users * EXPECTED_FACTOR / users_per_day,
+        None if users_per_day is None else users * EXPECTED_FACTOR / users_per_day,
         max(10, math.ceil(size)),
     )
+
+
+def _requests(
+    baseline: float, effect: float, split: float, alpha: float, power: float,
+    deviation: float | None, discordance: float | None,
+) -> float:  # fmt: skip
+    """Return the requests of both arms, were each of another user."""
+    if discordance is not None:
+        return paired_size(discordance, effect, alpha, power)
+    if deviation is not None:
+        even = 2 * mean_size(deviation, effect, alpha, power)
+        return even / (4 * split * (1 - split))
+    if not 0 <= baseline <= 1 or not 0 <= baseline + effect <= 1:
+        raise SettingsError("baseline and baseline + effect must be within 0 to 1.")
+    ratio = split / (1 - split)
+    return (1 + ratio) * proportion_size(baseline, baseline + effect, alpha, power, ratio)
 
 
 def proportion_size(

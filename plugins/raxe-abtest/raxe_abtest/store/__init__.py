@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from raxe_abtest.store.base import Store
 
-__all__ = ["default_store", "open_store"]
+__all__ = ["address_of", "default_store", "open_store"]
 
 
 def default_store() -> str:
@@ -18,13 +19,31 @@ def default_store() -> str:
     return str(raxe_home() / "abtest" / "abtest.db")
 
 
-def open_store(where: str | None) -> Store:
+def address_of(where: object) -> str | None:
+    """Return the setting ``store`` as text, None where it is not set.
+
+    Raises:
+        SettingsError: it is neither a text nor a path.
+    """
+    if where is None:
+        return None
+    if isinstance(where, (str, os.PathLike)):
+        return os.fsdecode(where)
+    from raxe_abtest.errors import SettingsError
+
+    raise SettingsError(
+        f"l2_model.ab_test.store must be a path or a postgresql:// address, not {where!r}."
+    )
+
+
+def open_store(where: object) -> Store:
     """Return the store at a path or a ``postgresql://`` address; it connects on first use.
 
     Raises:
+        SettingsError: it is neither a text nor a path.
         StoreError: the address is of a kind that is not known.
     """
-    where = where or default_store()
+    where = address_of(where) or default_store()
     if where.startswith(("postgresql://", "postgres://")):
         from raxe_abtest.store.postgres import PostgresStore
 

@@ -32,11 +32,15 @@ _REGISTRATION = "number, spec, epochs, state, model_id, reason, started_at, secr
 class Store(Database):
     """The experiments of a database, and what was recorded of them."""
 
+    def exists(self) -> bool:
+        """Tell whether there is a database; a server's is only known by connecting."""
+        return True
+
     def register(self, experiment: Experiment, secret: bytes | None = None) -> Registration:
         """Enter an experiment, or find it; new weights open a new epoch.
 
         Raises:
-            ExperimentError: the variants or the hash changed while it runs.
+            ExperimentError: the variants, the hash, the namespace or the secret changed.
             StoreError: the store cannot be used.
         """
         with self.transaction():
@@ -54,13 +58,13 @@ class Store(Database):
                     ),
                 )
             else:
-                self._update(found, experiment)
+                self._update(found, experiment, secret)
             result = self.registration(experiment.key)
         assert result is not None
         return result
 
-    def _update(self, found: Registration, experiment: Experiment) -> None:
-        refuse_change(found, experiment)
+    def _update(self, found: Registration, experiment: Experiment, secret: bytes | None) -> None:
+        refuse_change(found, experiment, secret)
         epochs = list(found.epochs)
         if epochs[-1] != experiment.weights:
             epochs.append(experiment.weights)
@@ -86,15 +90,23 @@ class Store(Database):
             rows = self.execute(f"SELECT {_REGISTRATION} FROM experiments ORDER BY number DESC")
         return [registration_of(row) for row in rows]
 
-    def set_state(self, number: int, state: str, model_id: str | None, reason: str) -> None:
-        """Stop, promote, roll back or run again; every process sees it within a second."""
+    def set_state(self, number: int, state: str, model_id: str | None, reason: str) -> bool:
+        """Stop, promote, roll back or run again; every process sees it within a second.
+
+        Only a running experiment is rolled back: what a person has decided stays. Return whether
+        the state was set.
+        """
+        running = "SELECT 1 FROM experiments WHERE number = ? AND state = 'running'"
         with self.transaction(number):
+            if state == "rolled_back" and not self.execute(running, (number,)):
+                return False
             self.execute(
                 "UPDATE experiments SET state = ?, model_id = ?, reason = ? WHERE number = ?",
                 (state, model_id, reason, number),
             )
             event = Event("state", time.time(), None, -1, f"{state}: {reason}")
             self.execute(ADD_EVENT, event_row(number, 0, None, event))
+        return True
 
     def write(
         self, registration: Registration, events: Sequence[Event], label_delay_s: float

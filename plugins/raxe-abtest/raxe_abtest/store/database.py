@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import threading
+import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -11,6 +13,12 @@ from typing import Any
 from raxe_abtest.errors import ExperimentError, StoreError
 
 __all__ = ["Database"]
+
+FORK_SECONDS = 2.0  # that a fork waits for a transaction of another thread
+
+_abandoned: list[Any] = []  # connections of a parent process: never to be closed by a child
+_live: weakref.WeakSet[Database] = weakref.WeakSet()
+_held = threading.local()  # the databases whose locks this thread holds while it forks
 
 
 class Database(ABC):
@@ -21,6 +29,23 @@ class Database(ABC):
     def __init__(self) -> None:
         self._lock = threading.RLock()
         self._connection: Any = None
+        _live.add(self)
+
+    def before_fork(self) -> bool:
+        """Close the connection and keep others from a new one; False where it is in use."""
+        if not self._lock.acquire(timeout=FORK_SECONDS):
+            return False
+        self.drop_connection()
+        return True
+
+    def after_fork(self) -> None:
+        """Let other threads connect again."""
+        self._lock.release()
+
+    def begin_child(self) -> None:
+        """Leave a connection to the parent, and the lock that a thread of it may hold."""
+        _abandoned.append(self._connection)
+        self._lock, self._connection = threading.RLock(), None
 
     @abstractmethod
     def connect(self) -> Any:
@@ -110,3 +135,26 @@ class Database(ABC):
         """Close the connection."""
         with self._lock:
             self.drop_connection()
+
+
+def _before_fork() -> None:
+    """Close what is open: SQLite, in a child, would take the parent's locks for its own."""
+    _held.databases = [database for database in list(_live) if database.before_fork()]
+
+
+def _after_fork() -> None:
+    for database in _held.databases:
+        database.after_fork()
+    _held.databases = []
+
+
+def _begin_child() -> None:
+    _held.databases = []
+    for database in list(_live):
+        database.begin_child()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=_before_fork, after_in_parent=_after_fork, after_in_child=_begin_child
+    )

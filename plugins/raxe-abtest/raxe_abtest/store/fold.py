@@ -130,10 +130,11 @@ class Fold:
     def _result(self, unit: bytes, event: Event, epoch: int) -> None:
         request = self._request(event, epoch)
         if request is not None:
-            if request.unit is not None:
+            if request.variant >= 0:  # a pair alone has a unit, and no variant
                 self.facts["duplicates"] += 1
                 return
             request.unit, request.variant, request.epoch = unit, event.variant, epoch
+            request.matured = False
             request.verdict, request.at = event.verdict, event.at
         row = self._user(unit, event, epoch)
         if row is None:
@@ -163,7 +164,7 @@ class Fold:
             if treatment in request.others:
                 self.facts["duplicates"] += 1
                 return
-            if request.unit is None:  # nobody was randomised: a shadow alone
+            if request.unit is None:  # no result yet; none ever where nobody was randomised
                 request.unit, request.matured = unit, True
             if event.verdict is not None and event.other is not None:
                 request.others[treatment] = (event.verdict, event.other)
@@ -217,9 +218,10 @@ class Fold:
                 row.add(ACCURACY, value)
                 if label is not None and request.verdict is not None:
                     row.add(RECALL if label else FALSE_ALARM, float(request.verdict))
-                if not request.matured:
-                    row.add(LABELLED, 1.0)
-                request.done = request.matured = True
+                request.done = True
+            if not request.matured:  # labelled, even where a failed request has no verdict
+                row.add(LABELLED, 1.0)
+                request.matured = True
         if label is not None:
             self._settle_pairs(request, label)
 

@@ -6,6 +6,7 @@ import re
 import secrets
 from collections.abc import Iterable, Sequence
 from typing import Any
+from urllib.parse import unquote
 
 from raxe_abtest.errors import StoreError
 from raxe_abtest.store.base import Store
@@ -28,7 +29,7 @@ class PostgresStore(Store):
     def __init__(self, address: str) -> None:
         super().__init__()
         self._address = address
-        self.where = re.sub(r"//[^@/]*@", "//", address)  # no password in messages
+        self.where = _shown(address)
 
     def execute(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Run one statement and return its rows."""
@@ -60,7 +61,7 @@ class PostgresStore(Store):
         """Connect to the server.
 
         Raises:
-            StoreError: psycopg is not installed.
+            StoreError: psycopg is not installed, or there is no connection.
         """
         try:
             import psycopg
@@ -68,7 +69,11 @@ class PostgresStore(Store):
             raise StoreError(
                 "A postgresql:// store needs psycopg: pip install 'raxe-abtest[postgres]'"
             ) from None
-        return psycopg.connect(self._address, autocommit=True, connect_timeout=5)
+        try:
+            return psycopg.connect(self._address, autocommit=True, connect_timeout=5)
+        except (psycopg.Error, OSError) as error:
+            said = " ".join(_masked(str(error), self._address).split())[:200]
+            raise StoreError(f"The A/B store {self.where} failed: {said}.") from None
 
     def prepare(self, connection: Any) -> None:
         """Make the tables if need be."""
@@ -78,6 +83,29 @@ class PostgresStore(Store):
             connection.execute("SELECT pg_advisory_xact_lock(%s, %s)", (_LOCK_SPACE, 0))
             for statement in _TABLES:
                 connection.execute(statement)
+
+
+def _shown(address: str) -> str:
+    """Return scheme, host, port and database of an address: no password in messages."""
+    scheme, _, rest = address.partition("://")
+    # The user ends at the last @ before a slash. A password with a slash puts one behind it.
+    rest = re.sub(r"^[^/]*@", "", rest).partition("?")[0].rpartition("@")[2]
+    return f"{scheme}://{rest}"
+
+
+def _masked(text: str, address: str) -> str:
+    """Return the driver's text without the parts of a password; it repeats what it cannot read."""
+    rest = address.partition("://")[2]
+    user, _, query = re.sub(r"^[^/]*@", "", rest).partition("?")
+    user = rest.removesuffix(query).rpartition("@")[0]
+    parts = re.split("[@:/?]", user.partition(":")[2])
+    for setting in query.split("&"):
+        name, _, value = setting.partition("=")
+        if "password" in name or not value:
+            parts += [value or name]
+    for part in sorted({*parts, *map(unquote, parts)} - {""}, key=len, reverse=True):
+        text = re.sub(rf"(?<!\w){re.escape(part)}(?!\w)", "***", text)
+    return text
 
 
 def _translated(sql: str) -> str:

@@ -53,14 +53,20 @@ ADD_LOOK = "INSERT INTO looks VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
 BY_REQUEST = ("result", "pair", "label")
 
 
-def refuse_change(found: Registration, experiment: Experiment) -> None:
+def refuse_change(found: Registration, experiment: Experiment, secret: bytes | None) -> None:
     """Raise where experiment differs in what must stay: arms, and how users come into them."""
+    if secret is not None and secret != found.secret:
+        raise ExperimentError(
+            f"Experiment {experiment.key!r} runs with another secret; this one would move its "
+            "users. Use the first one, or give the new experiment another key."
+        )
     old = [variant["model_id"] for variant in found.spec["variants"]]
     new = [variant.model_id for variant in experiment.variants]
     for what, before, now in (
         ("variants", old, new),
         ("hash", found.spec["hash"], experiment.hash),
         ("salt", found.spec["salt"], experiment.salt),
+        ("namespace", found.spec["namespace"], experiment.as_dict()["namespace"]),
     ):
         if before != now:
             raise ExperimentError(

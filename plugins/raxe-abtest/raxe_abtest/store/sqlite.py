@@ -70,6 +70,11 @@ class SqliteStore(Store):
         except StoreError:
             return None
 
+    def exists(self) -> bool:
+        """Tell whether the file is there."""
+        with self.guarded():
+            return self._path.exists()
+
     def connect(self) -> sqlite3.Connection:
         """Open the file, which is made if need be."""
         self._path.parent.mkdir(parents=True, exist_ok=True)
