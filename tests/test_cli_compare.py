@@ -339,7 +339,10 @@ def test_a_number_that_is_not_finite_is_refused(
 
 def test_a_run_that_is_stopped_gives_no_verdict(two: tuple[str, str]) -> None:
     """Exit code 1 would say that a floor is broken."""
-    command = [*PROGRAM, "models", "test", two[0], "--prompts", "-"]
+    # Whoever runs the tests in the background may ignore the signal, and children inherit that.
+    heeds = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    program = [PROGRAM[0], PROGRAM[1], heeds + PROGRAM[2]]
+    command = [*program, "models", "test", two[0], "--prompts", "-"]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as process:
@@ -349,15 +352,17 @@ def test_a_run_that_is_stopped_gives_no_verdict(two: tuple[str, str]) -> None:
         assert process.wait(30) == 130
 
 
-def test_a_closed_pipe_is_no_verdict(two: tuple[str, str], prompts: Path) -> None:
+@pytest.mark.parametrize("found", [True, False])
+def test_a_closed_pipe_is_no_verdict(two: tuple[str, str], prompts: Path, found: bool) -> None:
     reading, writing = os.pipe()
     os.close(reading)
+    prompts = prompts if found else prompts.with_name("none.jsonl")
     command = [*PROGRAM, "models", "test", two[0], "--json"]
     try:
         done = subprocess.run(
             [*command, "--prompts", str(prompts)],
             stdout=writing,
-            stderr=subprocess.PIPE,
+            stderr=writing if not found else subprocess.PIPE,
             check=False,
         )
     finally:

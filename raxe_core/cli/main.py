@@ -7,6 +7,7 @@ import gc
 import os
 import sys
 import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -80,7 +81,8 @@ class RootGroup(LazyGroup):
         try:
             return super().main(*args, **options)
         except RaxeError as error:
-            click.echo(f"Error: {safe_text(str(error), MAX_ERROR_CHARACTERS)}", err=True)
+            with suppress(OSError):  # nobody may be listening
+                click.echo(f"Error: {safe_text(str(error), MAX_ERROR_CHARACTERS)}", err=True)
             sys.exit(error.exit_code)
         except OSError as error:  # such as a full disk under the output
             where = error.filename or "the output"
