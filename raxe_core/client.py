@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import logging
-import math
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -13,12 +11,13 @@ from typing import Any, TypeVar
 
 from raxe_core.config import Config, load_config
 from raxe_core.detector import DetectionResult
-from raxe_core.errors import RaxeError
+from raxe_core.errors import RaxeError, UsageError
 from raxe_core.pool import DetectorPool
-from raxe_core.records import ScanEvent, Selection, ShadowVerdict
+from raxe_core.records import Selection
 from raxe_core.registry import ModelRegistry
 from raxe_core.result import ScanResult
 from raxe_core.safe_log import safe_logger
+from raxe_core.scan_report import report, report_failure
 
 __all__ = ["Raxe"]
 
@@ -45,6 +44,7 @@ class Raxe:
         self._l2_model = l2_model
         self._config_path = config_path
         self._reloading = threading.Lock()
+        self._closed = threading.Event()
         config = self._load_config()
         self._states = _file_states(config)
         self._pool = DetectorPool(ModelRegistry(config))
@@ -95,17 +95,21 @@ class Raxe:
                 selection, detector = pool.ready(user_id)
                 detection = detector.analyze(text, l1_results=l1_results)
             except Exception as error:  # whatever a plugin's detector raises
-                _report_failure(pool, selection, error, user_id, request_id)
+                report_failure(pool, selection, error, user_id, request_id)
                 return self._undecided(pool, error)
-            _report(pool, selection, detection, text, l1_results, user_id, request_id)
+            report(pool, selection, detection, text, l1_results, user_id, request_id)
             return self._result(pool, selection, detection)
 
-    def scan_batch(self, texts: Sequence[str], user_id: str | None = None) -> list[ScanResult]:
+    def scan_batch(self, texts: Iterable[str], user_id: str | None = None) -> list[ScanResult]:
         """Judge several texts with one model; result ``i`` belongs to text ``i``.
 
         Raises:
             RaxeError: as :meth:`scan`.
+            UsageError: ``texts`` is one text.
         """
+        if isinstance(texts, str):
+            raise UsageError("scan_batch() takes several texts. Use scan() for one.")
+        texts = list(texts)  # an iterator could be read but once
         with self._held_pool() as pool:
             selection = None
             try:
@@ -113,10 +117,10 @@ class Raxe:
                 detections = detector.analyze_batch(texts)
             except Exception as error:  # whatever a plugin's detector raises
                 for _ in texts:
-                    _report_failure(pool, selection, error, user_id, None)
+                    report_failure(pool, selection, error, user_id, None)
                 return [self._undecided(pool, error) for _ in texts]
             for text, detection in zip(texts, detections, strict=True):
-                _report(pool, selection, detection, text, None, user_id, None)
+                report(pool, selection, detection, text, None, user_id, None)
             return [self._result(pool, selection, detection) for detection in detections]
 
     async def scan_async(
@@ -146,6 +150,7 @@ class Raxe:
 
     def close(self) -> None:
         """Free the loaded models, after the scans in flight."""
+        self._closed.set()
         self._pool.retire()
 
     @contextmanager
@@ -171,7 +176,11 @@ class Raxe:
     def _reload_if_changed(self) -> None:
         """Swap in a pool for a changed configuration; other threads scan on meanwhile."""
         states = _file_states(self._pool.registry.config)
-        if states == self._states or not self._reloading.acquire(blocking=False):
+        if (
+            self._closed.is_set()
+            or states == self._states
+            or not self._reloading.acquire(blocking=False)
+        ):
             return
         try:
             self._states = states
@@ -179,9 +188,13 @@ class Raxe:
             pool.ready(None)
         except RaxeError as error:
             _log.error("configuration changed, the old model stays: %s", error)
+        except Exception as error:  # whatever else: scans go on with what they have
+            _log.error("configuration changed, the old model stays: %s", type(error).__name__)
         else:
             old, self._pool = self._pool, pool
             old.retire()
+            if self._closed.is_set():  # meanwhile
+                pool.retire()
             _log.info("configuration changed and reloaded")
         finally:
             self._reloading.release()
@@ -202,85 +215,6 @@ class Raxe:
         _log.error("no model could judge, the text is blocked (%s): %s", error.kind, error)
         selection = Selection("", "none", f"no model could judge ({error.kind}): {error}")
         return ScanResult(None, selection, 0.0, pool.digest)
-
-
-def _report(
-    pool: DetectorPool,
-    selection: Selection,
-    detection: DetectionResult,
-    text: str,
-    l1_results: Any,
-    user_id: str | None,
-    request_id: str | None,
-) -> None:
-    """Log the scan and tell the plugins, without the text."""
-    level = logging.WARNING if selection.fallback_from else logging.INFO
-    host = pool.registry.host
-    if not host.watches_scans and not _log.isEnabledFor(level):
-        return
-    event = ScanEvent(
-        model_id=detection.model_id,
-        bundle_digest=pool.digest(selection.model_id),
-        is_threat=detection.is_threat,
-        score=detection.score,
-        latency_ms=detection.processing_time_ms,
-        user_id=user_id,
-        request_id=request_id,
-        strategy=selection.strategy,
-        fallback_from=selection.fallback_from,
-        shadows=_shadow_verdicts(pool, selection, text, l1_results),
-    )
-    _log.log(
-        level,
-        "scan model=%s digest=%s threat=%s latency_ms=%.2f fallback_from=%s",
-        *(event.model_id, event.bundle_digest, event.is_threat, event.latency_ms),
-        event.fallback_from,
-    )
-    host.on_scan(event)
-
-
-def _report_failure(
-    pool: DetectorPool,
-    selection: Selection | None,
-    error: Exception,
-    user_id: str | None,
-    request_id: str | None,
-) -> None:
-    """Tell the plugins that the selected model could not judge; nothing if none was selected."""
-    host = pool.registry.host
-    if selection is None or not host.watches_scans:
-        return
-    event = ScanEvent(
-        model_id=selection.model_id,
-        bundle_digest=pool.digest(selection.model_id),
-        is_threat=True,
-        score=math.nan,
-        latency_ms=math.nan,
-        user_id=user_id,
-        request_id=request_id,
-        strategy=selection.strategy,
-        fallback_from=selection.fallback_from,
-        shadows={},
-        error=error.kind if isinstance(error, RaxeError) else RaxeError.kind,
-    )
-    host.on_scan(event)
-
-
-def _shadow_verdicts(
-    pool: DetectorPool, selection: Selection, text: str, l1_results: Any
-) -> dict[str, ShadowVerdict]:
-    """Let the shadow models judge too; one that fails is logged and left out."""
-    verdicts = {}
-    for model_id in selection.shadow_model_ids:
-        try:
-            result = pool.detector(model_id).analyze(text, l1_results=l1_results)
-        except RaxeError as error:
-            _log.warning("shadow model=%s failed (%s): %s", model_id, error.kind, error)
-        else:
-            verdicts[model_id] = ShadowVerdict(
-                result.is_threat, result.score, result.processing_time_ms
-            )
-    return verdicts
 
 
 def _file_states(config: Config) -> list[tuple[int, int, int] | None]:

@@ -45,7 +45,10 @@ def set_default(model_id: str, config_path: Path, why: str) -> None:
 
 
 def set_alias(alias: str, model_id: str, config_path: Path, why: str) -> None:
-    """Let ``alias`` stand for ``model_id``; raises as :func:`set_default`."""
+    """Let ``alias`` stand for ``model_id``; raises as :func:`set_default`, and for a bad name."""
+    if alias == "default":
+        raise UsageError("An alias cannot be named default. See: raxe models set-default")
+    check_setting(f"aliases.{alias}", model_id, "raxe models alias")
     _change(alias, model_id, config_path, why)
 
 

@@ -196,6 +196,8 @@ def _embedding(value: Any, path: str) -> EmbeddingOutput:
 def _outputs(value: Any, path: str) -> Outputs:
     outputs = read_record(Outputs, _OUTPUTS, value, path)
     _require(len(outputs.binary.threat_labels) > 0, path, "binary.threat_labels", "is empty")
+    families = () if outputs.family is None else outputs.family.labels
+    _require("threat" not in families, path, "family.labels", "has 'threat', the name of the score")
     return outputs
 
 

@@ -9,7 +9,7 @@ from concurrent.futures import TimeoutError as FutureTimeoutError
 from typing import NamedTuple
 
 from raxe_core.detector import Detector
-from raxe_core.errors import LoadTimeoutError, RaxeError
+from raxe_core.errors import LoadTimeoutError, ModelLoadError, RaxeError
 from raxe_core.records import Selection
 from raxe_core.registry import ModelRegistry
 from raxe_core.selection import active_strategy, fall_back
@@ -101,7 +101,8 @@ class DetectorPool:
             return future.result(limit)
         except RaxeError:
             with self._lock:
-                self._loading.pop(model_id, None)
+                if self._loading.get(model_id) is future:  # and not the next try
+                    del self._loading[model_id]
             raise
         except FutureTimeoutError:  # the built-in TimeoutError only since Python 3.11
             raise LoadTimeoutError(
@@ -131,8 +132,12 @@ class DetectorPool:
     def _load(self, model_id: str, future: Future[Detector]) -> None:
         try:
             future.set_result(self.registry.create_detector(model_id))
-        except BaseException as error:  # handed to whoever waits
+        except RaxeError as error:  # handed to whoever waits
             future.set_exception(error)
+        except BaseException as error:  # so that it is tried again, and fallen back from
+            failed = ModelLoadError(f"Model {model_id}: failed to load: {type(error).__name__}.")
+            failed.__cause__ = error
+            future.set_exception(failed)
         give_back_memory()  # the scan that waited goes on meanwhile
 
     def _close(self) -> None:

@@ -105,13 +105,20 @@ def _load(text: str) -> Any:
     """Return what YAML says; raises ValueError with the reason where it is not allowed."""
     from ruamel.yaml import YAML
     from ruamel.yaml.error import YAMLError
-    from ruamel.yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEvent
+    from ruamel.yaml.events import (
+        AliasEvent,
+        CollectionEndEvent,
+        CollectionStartEvent,
+        ScalarEvent,
+    )
 
     depth = 0
     try:
         for event in YAML().parse(text):
             if isinstance(event, AliasEvent):
                 raise ValueError("aliases (*name) are not allowed; write the value out")
+            if isinstance(event, ScalarEvent) and event.value == "<<" and event.style is None:
+                raise ValueError("merge keys (<<) are not allowed; write the values out")
             depth += isinstance(event, CollectionStartEvent) - isinstance(event, CollectionEndEvent)
             if depth > MAX_DEPTH:  # reading deeper takes the library minutes
                 raise ValueError(f"nested more than {MAX_DEPTH} deep")

@@ -156,6 +156,21 @@ def test_get_reads_the_section_of_a_strategy(models: Path, raxe: RunRaxe) -> Non
     assert raxe("config", "get", "l2_model.canry").exit_code == 2
 
 
+@pytest.mark.parametrize("alias", ["", "x\x1b[31m", "default"])
+def test_alias_that_no_configuration_could_hold_is_refused(
+    models: Path, raxe: RunRaxe, alias: str
+) -> None:
+    assert raxe("models", "alias", alias, "v9.0_tiny").exit_code == 2
+    assert (models / "config.yaml").read_text() == CONFIG
+
+
+def test_rollback_shows_a_file_safely(models: Path, raxe: RunRaxe) -> None:
+    raxe("models", "set-default", "v9.0_tiny")
+    (models / "config.yaml").write_text('l2_model: {model_id: "\\e[31mred"}\n')
+    result = raxe("models", "rollback")
+    assert (result.exit_code, "\x1b" in result.stdout) == (0, False)
+
+
 def test_which_names_the_strategy_that_chose_another(models: Path, raxe: RunRaxe) -> None:
     registry = ModelRegistry()
     chosen = Selection("v9.0_tiny", "canary", "a user of the trial")

@@ -51,6 +51,7 @@ MEMBER = {"name": "a.json", "sha256": "0" * 64, "size": 1}
         ("outputs.binary.threshold", 1.1, "threshold is not from 0 to 1"),
         ("outputs.binary.threat_labels", ["maybe"], "threat_labels names ['maybe']"),
         ("outputs.binary.threat_labels", [], "binary.threat_labels is empty"),
+        ("outputs.family", {"tensor": "f", "labels": ["threat"]}, "family.labels has 'threat'"),
         ("outputs.family", {"labels": ["PI"]}, "$.outputs.family.tensor: required field missing"),
         ("outputs.other", {}, "$.outputs: unknown field other"),
         ("members", [{**MEMBER, "name": "../a.json"}], "name is not a plain file name"),

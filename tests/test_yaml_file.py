@@ -42,6 +42,7 @@ def test_nothing_is_an_empty_mapping(tmp_path: Path, text: str | None) -> None:
     ("data", "reason"),
     [
         (b"a: &x [1]\nb: *x\n", "aliases"),
+        (b"a:\n  <<: {b: 1}\n", "merge keys"),
         (b"a: 1\na: 2\n", "duplicate key"),
         (b"a: [1\n", "line"),
         (b"a: \xff\n", "not UTF-8 at byte 3"),

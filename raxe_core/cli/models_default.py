@@ -66,7 +66,8 @@ def roll_back(config_path: Path | None, name: str) -> None:
     """
     config = load_config(config_path)
     change = defaults.rollback(config.path, name)
-    click.echo(f"✅ {safe_text(name)}: {change.before or 'unset'} → {change.after or 'unset'}")
+    before, after = (safe_text(model_id or "unset") for model_id in (change.before, change.after))
+    click.echo(f"✅ {safe_text(name)}: {before} → {after}")
     click.echo(f"Updated: {short_path(config.path)}")
 
 

@@ -1,0 +1,96 @@
+"""What is told of a scan, to the log and to ``on_scan``: never the text."""
+
+from __future__ import annotations
+
+import logging
+import math
+from typing import Any
+
+from raxe_core.detector import DetectionResult
+from raxe_core.errors import RaxeError
+from raxe_core.pool import DetectorPool
+from raxe_core.records import ScanEvent, Selection, ShadowVerdict
+from raxe_core.safe_log import safe_logger
+
+__all__ = ["report", "report_failure"]
+
+_log = safe_logger("raxe_core")
+
+
+def report(
+    pool: DetectorPool,
+    selection: Selection,
+    detection: DetectionResult,
+    text: str,
+    l1_results: Any,
+    user_id: str | None,
+    request_id: str | None,
+) -> None:
+    """Log the scan and tell the plugins, without the text."""
+    level = logging.WARNING if selection.fallback_from else logging.INFO
+    host = pool.registry.host
+    if not host.watches_scans and not _log.isEnabledFor(level):
+        return
+    event = ScanEvent(
+        model_id=detection.model_id,
+        bundle_digest=pool.digest(selection.model_id),
+        is_threat=detection.is_threat,
+        score=detection.score,
+        latency_ms=detection.processing_time_ms,
+        user_id=user_id,
+        request_id=request_id,
+        strategy=selection.strategy,
+        fallback_from=selection.fallback_from,
+        shadows=_shadow_verdicts(pool, selection, text, l1_results),
+    )
+    _log.log(
+        level,
+        "scan model=%s digest=%s threat=%s latency_ms=%.2f fallback_from=%s",
+        *(event.model_id, event.bundle_digest, event.is_threat, event.latency_ms),
+        event.fallback_from,
+    )
+    host.on_scan(event)
+
+
+def report_failure(
+    pool: DetectorPool,
+    selection: Selection | None,
+    error: Exception,
+    user_id: str | None,
+    request_id: str | None,
+) -> None:
+    """Tell the plugins that the selected model could not judge; nothing if none was selected."""
+    host = pool.registry.host
+    if selection is None or not host.watches_scans:
+        return
+    event = ScanEvent(
+        model_id=selection.model_id,
+        bundle_digest=pool.digest(selection.model_id),
+        is_threat=True,
+        score=math.nan,
+        latency_ms=math.nan,
+        user_id=user_id,
+        request_id=request_id,
+        strategy=selection.strategy,
+        fallback_from=selection.fallback_from,
+        shadows={},
+        error=error.kind if isinstance(error, RaxeError) else RaxeError.kind,
+    )
+    host.on_scan(event)
+
+
+def _shadow_verdicts(
+    pool: DetectorPool, selection: Selection, text: str, l1_results: Any
+) -> dict[str, ShadowVerdict]:
+    """Let the shadow models judge too; one that fails is logged and left out."""
+    verdicts = {}
+    for model_id in selection.shadow_model_ids:
+        try:
+            result = pool.detector(model_id).analyze(text, l1_results=l1_results)
+        except RaxeError as error:
+            _log.warning("shadow model=%s failed (%s): %s", model_id, error.kind, error)
+        else:
+            verdicts[model_id] = ShadowVerdict(
+                result.is_threat, result.score, result.processing_time_ms
+            )
+    return verdicts
