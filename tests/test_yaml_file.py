@@ -54,7 +54,7 @@ def test_nothing_is_an_empty_mapping(tmp_path: Path, text: str | None) -> None:
         (b"? {a: [b]}\n: 1\n", "keys must be text"),
         (b"? [a, {b: c}]\n: 1\n", "keys must be text"),
     ],
-    ids=range(11),
+    ids=range(12),
 )
 def test_what_is_refused(tmp_path: Path, data: bytes, reason: str) -> None:
     path = tmp_path / "c.yaml"
