@@ -102,7 +102,7 @@ def test_directive_without_a_label_keeps_that_of_the_file(tmp_path: Path) -> Non
 
 
 def test_files_of_one_name_keep_their_digests(tmp_path: Path) -> None:
-    paths = [tmp_path / "a" / "threats.txt", tmp_path / "b" / "threats.txt"]
+    paths = [tmp_path / folder / "threats (2).txt" for folder in "ab"]
     for path in paths:
         path.parent.mkdir()
         path.write_text(path.parent.name)

@@ -35,6 +35,7 @@ from raxe_core.evaluation.statistics import (
     FEW,
     Interval,
     few_interval,
+    hull,
     quantile_interval,
     wilson,
 )
@@ -150,8 +151,7 @@ class Judgements:
             smaller = min(threats, len(self) - threats)
             ends = _bounded(ranks.auc, drawn, ranks.acceleration(), smaller)
             if ends is not None and smaller < FEW:
-                wide = few_interval(ranks.auc, smaller)
-                ends = Interval(min(ends.low, wide.low), max(ends.high, wide.high))
+                ends = hull(ends, few_interval(ranks.auc, smaller))
             found["roc_auc"] = ends
         found["recall_at_1pct_fpr"] = recall_at_fpr_interval(self.labels, self.scores, MAX_FPR)
         families = {

@@ -28,6 +28,7 @@ from raxe_core.evaluation.statistics import (
     difference_of_independent,
     few_interval,
     holm,
+    hull,
     mcnemar_exact,
     normal_quantile,
     paired_difference,
@@ -155,7 +156,7 @@ def _table_difference(cells: Cells, statistic: Callable[[Sequence[int]], float])
     p = two_sided_p(resampled)
     if is_degenerate(resampled):
         discordant = sum(n for (_, a, b), n in zip(keys, counts, strict=True) if a != b)
-        p, ends = max(p, _sign_test(discordant)), _around(estimate, sum(counts))
+        p, ends = max(p, mcnemar_exact(discordant, 0)), _around(estimate, sum(counts))
     else:
         ends = bca(estimate, resampled, count_acceleration(counts, difference))
     return {**_difference(estimate, ends), "p": p}
@@ -168,11 +169,6 @@ def _around(estimate: float, prompts: int) -> Interval:
     """
     half = paired_difference(0, 0, prompts).high
     return Interval(max(-1.0, estimate - half), min(1.0, estimate + half))
-
-
-def _sign_test(prompts: int) -> float:
-    """Return the two-sided p-value of so many prompts that all speak for the same model."""
-    return min(1.0, 2.0 ** (1 - prompts))
 
 
 def _confusion(cells: Mapping[tuple[int, int, int], int], which: int) -> list[int]:
@@ -198,7 +194,8 @@ def _auc_differences(models: Sequence[Judgements]) -> Iterator[dict[str, Any]]:
     few = min(threats, prompts - threats)
     pairs = itertools.combinations(ranks, 2)
     for (first, second), found in zip(pairs, auc_differences(ranks), strict=True):
-        p = max(two_sided_p(found.resampled), _sign_test(few))
+        # No surer than if all of the smaller class spoke for the same model.
+        p = max(two_sided_p(found.resampled), mcnemar_exact(few, 0))
         if is_degenerate(found.resampled):
             ends = _around(found.estimate, prompts)
         else:
@@ -206,7 +203,7 @@ def _auc_differences(models: Sequence[Judgements]) -> Iterator[dict[str, Any]]:
         if few < FEW:
             each = (few_interval(model.auc, few) for model in (first, second))
             apart = difference_of_independent(first.auc, next(each), second.auc, next(each))
-            ends = Interval(min(ends.low, apart.low), max(ends.high, apart.high))
+            ends = hull(ends, apart)
         yield {**_difference(found.estimate, ends), "p": p}
 
 

@@ -17,6 +17,7 @@ __all__ = [
     "difference_of_independent",
     "few_interval",
     "holm",
+    "hull",
     "mcnemar_exact",
     "normal_quantile",
     "paired_difference",
@@ -67,6 +68,11 @@ def few_interval(mean: float, prompts: int) -> Interval:
     found = wilson(mean * prompts, prompts)
     assert found is not None
     return found
+
+
+def hull(one: Interval, other: Interval) -> Interval:
+    """Return the smallest interval that holds both."""
+    return Interval(min(one.low, other.low), max(one.high, other.high))
 
 
 def paired_difference(gained: int, lost: int, pairs: int, level: float = LEVEL) -> Interval:

@@ -48,8 +48,11 @@ class PromptStream:
                     self.threats += prompt.is_threat
                     yield prompt
                 name = "stdin" if path == STDIN else path.name
-                alike = sum(1 for known in self.sha256 if known.partition(" (")[0] == name)
-                self.sha256[f"{name} ({alike + 1})" if alike else name] = source.digest()
+                key, number = name, 1
+                while key in self.sha256:
+                    number += 1
+                    key = f"{name} ({number})"
+                self.sha256[key] = source.digest()
             if self.prompts == before:
                 reason = f" ({self.notes[0]})" if self.notes else ""
                 raise DatasetError(

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import click
-from raxe_core import load_config, set_default
+from raxe_core import load_config
 from raxe_core.cli.output import echo_json, format_table, warn
 from raxe_core.safe_text import safe_text
 
 from raxe_abtest.cli_common import experiment_options, find, known_in, section_of
+from raxe_abtest.ending import end
 from raxe_abtest.errors import StoreError
 from raxe_abtest.guardrails import Guardrail
 from raxe_abtest.looks import look, rollback_reason
@@ -123,10 +124,10 @@ def watch(
         found = look(store, experiment)
         reason = rollback_reason(experiment, found)
         control = experiment.control.model_id
-        if reason and store.set_state(registration.number, "rolled_back", control, reason):
-            why = f"A/B test {experiment.key} rolled_back: {reason}"
-            set_default(control, load_config(config_path).path, why)
-            warn(f"rolled back to {control}: {reason}")
+        if reason is not None:
+            config = load_config(config_path)
+            if end(store, registration, "rolled_back", control, reason, config, control):
+                warn(f"rolled back to {control}: {reason}")
         store.close()
         now = datetime.now(timezone.utc).strftime("%H:%M:%S")
         click.echo(json.dumps(found.as_dict()) if as_json else f"{now}  {found.sentence}")
