@@ -287,6 +287,27 @@ def test_a_folder_of_somebody_else_is_not_removed(
     assert kept.read_text() == "precious"
 
 
+@pytest.mark.parametrize("left", [".run.json.00c0ffee.raxe-tmp", "00000001.jsonl"])
+@pytest.mark.parametrize("resume", [[], ["--resume"]])
+def test_what_a_run_left_that_was_killed_at_its_first_or_last_moment_is_in_nobodys_way(
+    two: tuple[str, str],
+    raxe: RunRaxe,
+    prompts: Path,
+    tmp_path: Path,
+    left: str,
+    resume: list[str],
+) -> None:
+    (tmp_path / "scores.partial").mkdir()
+    (tmp_path / "scores.partial" / left).write_text("{")
+    output = tmp_path / "scores"
+    result = raxe(
+        "models", "test", two[0], "--prompts", str(prompts), "--output", str(output), *resume
+    )
+    assert result.exit_code == 0, result.stderr
+    assert output.exists()
+    assert not (tmp_path / "scores.partial").exists()
+
+
 def test_runs_with_one_output_never_mix(prompts: Path, tmp_path: Path) -> None:
     shard = list(PromptStream([prompts]))
     verdicts = [[[True, 0.9, 0.5, "PI", None, 1.0] for _ in shard]]

@@ -11,6 +11,7 @@ import hashlib
 import itertools
 import json
 import random
+import re
 import shutil
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -35,6 +36,8 @@ Verdicts = list[list[Any]]
 Judge = Callable[[Sequence[str]], Verdicts]
 Team = Sequence[Judge]
 """One judge per model."""
+_OURS = re.compile(r"run\.json|\d{8}\.jsonl|\.(?:run\.json|\d{8}\.jsonl)\..*")
+"""What a run writes to its folder. One killed in its first or last moment leaves any part of it."""
 
 
 def judge(detector: Detector, texts: Sequence[str], batch_tokens: int = 0) -> Verdicts:
@@ -127,7 +130,8 @@ class Partial:
         content = json.dumps(key, sort_keys=True).encode("utf-8")
         self._key = hashlib.sha256(content).hexdigest()
         try:
-            if self._folder.exists() and not key_path.exists() and any(self._folder.iterdir()):
+            found = self._folder.iterdir() if self._folder.exists() else ()
+            if not all(_OURS.fullmatch(path.name) for path in found):
                 raise UsageError(
                     f"{self._folder}: is not the folder of an unfinished run, which belongs there. "
                     "Move it, or choose another output."
