@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from raxe_html.benchmark import benchmark_body
 from raxe_html.plots import plots
 from raxe_html.style import CSS
-from raxe_html.text import escaped, number, percent
+from raxe_html.text import escaped, number, percent, table
 
 __all__ = ["render_page"]
 
@@ -32,6 +33,10 @@ def render_page(report: Report) -> str:
 
 
 def _body(report: Report, kind: str, models: Sequence[Report]) -> Iterator[str]:
+    if kind == "benchmark":
+        yield from benchmark_body(report)
+        yield from plots(models, kind)
+        return
     yield _subtitle(report)
     if "recommendation" in report:
         found = report["recommendation"]
@@ -40,12 +45,10 @@ def _body(report: Report, kind: str, models: Sequence[Report]) -> Iterator[str]:
             f"</strong><br>{escaped(found['reason'], 2_000)}</div>"
         )
     yield from _gate(report)
-    if kind == "benchmark":
-        yield _benchmark_table(models)
-        yield from plots(models, kind)
-        return
     yield _quality_table(models)
     yield from _pairs(report.get("pairs", ()))
+    yield from _constraints(models)
+    yield from _pareto(models)
     yield from plots(models, kind)
     yield from _families(models)
     for model in models:
@@ -56,8 +59,7 @@ def _body(report: Report, kind: str, models: Sequence[Report]) -> Iterator[str]:
 def _subtitle(report: Report) -> str:
     dataset = report.get("dataset")
     if not dataset:
-        environment = report.get("environment", {})
-        return f'<p class="soft">{escaped(environment.get("cpu", ""))}</p>'
+        return ""
     digests = ", ".join(f"{name} {digest[:12]}" for name, digest in dataset["sha256"].items())
     return (
         f'<p class="soft">{dataset["prompts"]:,} prompts, {dataset["threats"]:,} of them threats '
@@ -74,7 +76,7 @@ def _gate(report: Report) -> Iterator[str]:
             for c in gate["checks"]
         ]
         yield f"<h2>Gate: {escaped(gate['verdict'])}</h2>"
-        yield _table(["Verdict", "Model", "Reason"], rows)
+        yield table(["Verdict", "Model", "Reason"], rows)
 
 
 def _quality_table(models: Sequence[Report]) -> str:
@@ -93,24 +95,7 @@ def _quality_table(models: Sequence[Report]) -> str:
             ]
         )
     headers = ["Model", "Accuracy", "F1", "Recall", "False positives", "ROC AUC"]
-    return _table([*headers, "Recall at 1% FPR", "P95 (ms)", "Memory (MB)"], rows)
-
-
-def _benchmark_table(models: Sequence[Report]) -> str:
-    rows = []
-    for model in models:
-        wall, ends = model["latency"]["wall_ms"], model["latency"]["intervals_ms"]
-        rows.append(
-            [
-                escaped(f"{model['model_id']} {model['mark']}"),
-                *(number(wall[name], ".2f", ends[name]) for name in ("p50", "p95", "p99")),
-                number(model["throughput_per_sec"], ".1f"),
-                number(model["cold_ms"]["load"], ".0f"),
-                number(model["memory_mb"], ".0f"),
-            ]
-        )
-    headers = ["Model", "P50 (ms)", "P95 (ms)", "P99 (ms)", "Texts per second", "Load (ms)"]
-    return _table([*headers, "Memory (MB)"], rows)
+    return table([*headers, "Recall at 1% FPR", "P95 (ms)", "Memory (MB)"], rows)
 
 
 def _pairs(pairs: Sequence[Report]) -> Iterator[str]:
@@ -124,7 +109,34 @@ def _pairs(pairs: Sequence[Report]) -> Iterator[str]:
         tested = [_tested(pair[name]) for name in ("accuracy", "f1", "roc_auc")]
         rows.append([names, *tested, f"x{ratio} {escaped(latency['verdict'])}"])
     yield "<h2>Differences</h2>"
-    yield _table(["Second - first", "Accuracy", "F1", "ROC AUC", "Time"], rows)
+    yield table(["Second - first", "Accuracy", "F1", "ROC AUC", "Time"], rows)
+
+
+def _constraints(models: Sequence[Report]) -> Iterator[str]:
+    rows = [
+        [
+            "met" if found["met"] else "not met" if found["certain"] else "undecided",
+            escaped(model["model_id"]),
+            escaped(found["reason"]),
+        ]
+        for model in models
+        for found in model.get("constraints", ())
+    ]
+    if rows:
+        yield "<h2>Constraints</h2>"
+        yield table(["Verdict", "Model", "Reason"], rows)
+
+
+def _pareto(models: Sequence[Report]) -> Iterator[str]:
+    if len(models) < 2:
+        return
+    for model in models:
+        found = model.get("pareto")
+        if found and not found["on_front"]:
+            yield (
+                f"<p>{escaped(model['model_id'])} is dominated by {escaped(found['dominated_by'])} "
+                f"with {found['confidence']:.0%} confidence (F1, P95 latency, memory).</p>"
+            )
 
 
 def _tested(found: Report | None) -> str:
@@ -147,7 +159,7 @@ def _families(models: Sequence[Report]) -> Iterator[str]:
         cells = [percent(found[n]["recall"], ends.get(n)) if n in found else "n/a" for n in names]
         rows.append([escaped(model["model_id"]), *cells])
     yield "<h2>Recall by family</h2>"
-    yield _table(["Model", *map(escaped, names)], rows)
+    yield table(["Model", *map(escaped, names)], rows)
 
 
 def _confusion(model: Report) -> Iterator[str]:
@@ -155,14 +167,18 @@ def _confusion(model: Report) -> Iterator[str]:
     if not cells:
         return
     found = {(cell["family"], cell["predicted"]): cell["prompts"] for cell in cells}
-    truths = sorted({truth for truth, _ in found}, key=str)
-    names = sorted({name for _, name in found}, key=str)
+    truths = sorted({truth for truth, _ in found}, key=_benign_first)
+    names = sorted({name for _, name in found}, key=_benign_first)
     rows = [
         [escaped(truth or "benign"), *(str(found.get((truth, name), 0)) for name in names)]
         for truth in truths
     ]
     yield f"<h2>Families, {escaped(model['model_id'])}</h2>"
-    yield _table(["Labelled", *(f"as {escaped(name or 'benign')}" for name in names)], rows)
+    yield table(["Labelled", *(f"as {escaped(name or 'benign')}" for name in names)], rows)
+
+
+def _benign_first(family: str | None) -> str:
+    return family or ""
 
 
 def _worst(model: Report) -> Iterator[str]:
@@ -179,14 +195,4 @@ def _worst(model: Report) -> Iterator[str]:
         for error in errors
     ]
     yield f"<h2>Worst errors, {escaped(model['model_id'])}</h2>"
-    yield _table(["Error", "Family", "Score", "Prompt"], rows)
-
-
-def _table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Return a table; cells are HTML already."""
-    head = "".join(f"<th>{header}</th>" for header in headers)
-    body = "".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>\n" for row in rows)
-    return (
-        f'<div class="wide"><table><thead><tr>{head}</tr></thead>\n'
-        f"<tbody>{body}</tbody></table></div>"
-    )
+    yield table(["Error", "Family", "Score", "Prompt"], rows)

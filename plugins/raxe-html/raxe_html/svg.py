@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -28,7 +29,8 @@ class _Axes:
     def __init__(
         self, x: tuple[float, float], y: tuple[float, float], labels: tuple[str, str]
     ) -> None:
-        self._x, self._y, self._labels = _widened(x), _widened(y), labels
+        self._ticks, self._labels = (_ticks(*x), _ticks(*y)), labels
+        self._x, self._y = ((ticks[0], ticks[-1]) for ticks in self._ticks)
 
     def at(self, point: Point) -> tuple[float, float]:
         """Return the pixel of a point."""
@@ -40,19 +42,20 @@ class _Axes:
     def frame(self) -> str:
         """Return grid lines, tick labels and the names of the axes."""
         parts = []
-        for share in (0.0, 0.25, 0.5, 0.75, 1.0):
-            x = self._x[0] + share * (self._x[1] - self._x[0])
-            y = self._y[0] + share * (self._y[1] - self._y[0])
+        for x in self._ticks[0]:
             left, bottom = self.at((x, self._y[0]))
+            parts.append(
+                f'<line class="grid" x1="{left}" x2="{left}" y1="{TOP}" y2="{bottom}"/>'
+                f'<text class="tick" x="{left}" y="{bottom + 15}" text-anchor="middle">'
+                f"{x:,.10g}</text>"
+            )
+        for y in self._ticks[1]:
             _, height = self.at((self._x[0], y))
             parts.append(
-                f'<line class="grid" x1="{left}" x2="{left}" y1="{TOP}" y2="{HEIGHT - BOTTOM}"/>'
                 f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{height}" '
                 f'y2="{height}"/>'
-                f'<text class="tick" x="{left}" y="{bottom + 15}" text-anchor="middle">'
-                f"{x:.3g}</text>"
                 f'<text class="tick" x="{LEFT - 6}" y="{height + 4}" text-anchor="end">'
-                f"{y:.3g}</text>"
+                f"{y:,.10g}</text>"
             )
         middle = (LEFT + WIDTH - RIGHT) / 2
         centre = (TOP + HEIGHT - BOTTOM) / 2
@@ -74,8 +77,8 @@ def lines(
     y: tuple[float, float] | None = None,
     diagonal: bool = False,
 ) -> str:
-    """Return a figure with one line per series."""
-    points = [point for one in series for point in one.points]
+    """Return a figure with one line per series; axes begin at 0 where nothing else is said."""
+    points = [point for one in series for point in [(0, 0), *one.points]]
     axes = _Axes(x or _range(points, 0), y or _range(points, 1), labels)
     parts = [axes.frame()]
     if diagonal:
@@ -137,6 +140,15 @@ def _range(points: Sequence[Point], which: int) -> tuple[float, float]:
     return (min(values), max(values)) if values else (0.0, 1.0)
 
 
-def _widened(ends: tuple[float, float]) -> tuple[float, float]:
-    low, high = ends
-    return (low, high) if high > low else (low - 0.5, low + 0.5)
+def _ticks(low: float, high: float) -> list[float]:
+    """Return round numbers, evenly from ``low`` or below to ``high`` or above.
+
+    After Heckbert, "Nice numbers for graph labels", Graphics Gems (1990).
+    """
+    if low == high:
+        low, high = low - 0.5, high + 0.5
+    between = (high - low) / 4
+    power = 10.0 ** math.floor(math.log10(between))
+    step = next(n * power for n in (1, 2, 2.5, 5, 10) if n * power >= between * (1 - 1e-9))
+    first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
+    return [number * step for number in range(first, last + 1)]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import html
 import unicodedata
+from collections.abc import Sequence
 
-__all__ = ["escaped", "number", "percent"]
+__all__ = ["escaped", "number", "percent", "table"]
 
 _UNSAFE = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 
@@ -37,3 +38,13 @@ def number(value: float | None, form: str = ".3f", ends: list[float] | None = No
         return "n/a"
     between = f" <small>[{ends[0]:{form}}, {ends[1]:{form}}]</small>" if ends else ""
     return f"{value:{form}}{between}"
+
+
+def table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return a table; cells are HTML already."""
+    head = "".join(f"<th>{header}</th>" for header in headers)
+    body = "".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>\n" for row in rows)
+    return (
+        f'<div class="wide"><table><thead><tr>{head}</tr></thead>\n'
+        f"<tbody>{body}</tbody></table></div>"
+    )

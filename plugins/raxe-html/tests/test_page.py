@@ -13,8 +13,12 @@ from typing import Any
 
 import pytest
 from raxe_html.hooks import render, reporters
+from tiny_model import write_bundle
 
+from raxe_core.benchmark.measure import Plan
+from raxe_core.benchmark.run import run_benchmark
 from raxe_core.builtin.criteria import score_criteria
+from raxe_core.constraints import parse_constraints
 from raxe_core.detector import DetectionResult, Prediction
 from raxe_core.evaluation import bootstrap
 from raxe_core.evaluation.comparison import Contender, compare
@@ -64,7 +68,8 @@ def report() -> Any:
 
 def _report(contenders: list[Contender]) -> Any:
     balanced = next(c for c in score_criteria() if c.name == "balanced")
-    found = dict(compare(contenders, DATASET, balanced, detailed=True).report)
+    limits = parse_constraints(["p95_latency_ms<1"])
+    found = dict(compare(contenders, DATASET, balanced, limits, detailed=True).report)
     check = {"model_id": "a", "metric": "f1", "limit": 1.0, "verdict": "failed", "reason": EVIL}
     return {**found, "gate": {"verdict": "failed", "checks": [check]}}
 
@@ -118,7 +123,13 @@ def test_every_plot_and_table_is_there(report: Any) -> None:
         "Latency",
         "Pareto plot",
     ]
-    for heading in ("Gate: failed", "Differences", "Recall by family", "Worst errors, a"):
+    for heading in (
+        "Gate: failed",
+        "Differences",
+        "Constraints",
+        "Recall by family",
+        "Worst errors, a",
+    ):
         assert f"<h2>{heading}</h2>" in page
 
 
@@ -139,6 +150,23 @@ def test_it_stays_small_with_many_prompts_and_models() -> None:
 def test_one_evaluation_without_details_is_a_page_too() -> None:
     found = judged("a", 50).report(DATASET)
     assert "RAXE evaluation" in render(json.loads(json.dumps(found)))
+
+
+def test_a_benchmark_names_who_is_faster_and_who_was_not_measured(dropped_in: Path) -> None:
+    write_bundle(dropped_in.parent, "v9.1_tiny")
+    plan = Plan(iterations=20, tokens=(8,), batches=(1,))
+    names = ["v9.0_tiny", "v9.1_tiny", "<b>missing"]
+    report = run_benchmark(names, plan, lambda items, _: items)
+    page = render(json.loads(json.dumps(report)))
+    assert "RAXE benchmark" in page
+    rows = re.findall(r"<tr><td>(.*?)</td>", page)
+    first, second, missing, pair = rows
+    assert {first.split()[0], second.split()[0]} == {"v9.0_tiny", "v9.1_tiny"}
+    assert missing == "&lt;b&gt;missing"
+    assert pair == "v9.0_tiny → v9.1_tiny"
+    assert re.findall(r"<h2>(.*?)</h2>", page) == ["Not measured", "Differences", "Plots"]
+    titles = re.findall(r"<figcaption>(.*?)</figcaption>", page)
+    assert titles == ["Latency of single calls", "Length"]
 
 
 needs_browser = pytest.mark.skipif(
