@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from raxe_core.detector import DetectionResult, Span
 from raxe_core.errors import ModelLoadError, RaxeError, RuntimeUnavailableError, UsageError
 from raxe_core.manifest import InputSpec, Manifest
-from raxe_core.scoring import HeadValues, judge, threat_log_odds, threat_probability
+from raxe_core.scoring import HeadValues, Scorer, threat_log_odds
 
 if TYPE_CHECKING:
     from tokenizers import Encoding, Tokenizer
@@ -74,15 +74,35 @@ class TextDetector:
         self.model_id = model_id
         self.manifest = manifest
         self._tokenizer = _load_tokenizer(model_id, manifest.input, tokenizer_json)
-        self._forward: Forward | None = forward
-        self._release = release
+        self._scorer = Scorer(model_id, manifest.outputs)
+        self._forward = forward
+        self._release: Callable[[], None] | None = release
         heads = ("binary", "family", "subfamily")
         self._heads = tuple(name for name in heads if getattr(manifest.outputs, name) is not None)
 
     def analyze(self, text: str, l1_results: Any = None) -> DetectionResult:
         """Judge one text. The window with the highest score decides, and is the evidence."""
         started = time.perf_counter()
-        return self._result(text, self._decide_one(text, self._heads), started)
+        if len(text) <= SHORT_CHARACTERS:
+            encoding = self._encode(text)
+            ids = encoding.ids
+            if len(ids) < self.manifest.input.max_tokens or not encoding.overflowing:
+                # In one piece: an inference leaves the processor's caches full of the model, and
+                # each function called after it takes several times as long as usual.
+                scorer = self._scorer
+                try:
+                    (values,) = self._forward((ids,), self._heads)
+                    score = scorer.threat_probability(values)
+                    evidence = None
+                    if score >= scorer.threshold:
+                        evidence = _span(0, encoding, len(text))
+                    return scorer.judge(values, score, evidence, started)
+                except (RaxeError, KeyboardInterrupt):
+                    raise
+                except BaseException as error:  # a plugin may even call sys.exit
+                    raise self._undecided("runtime", error) from error
+        (best,) = self._decide((text,), self._heads)
+        return self._result(text, best, started)
 
     def analyze_batch(self, texts: Sequence[str]) -> list[DetectionResult]:
         """Judge texts; ``processing_time_ms`` is each text's share of the whole time."""
@@ -117,7 +137,7 @@ class TextDetector:
         from raxe_core.explanation import Explanation, word_groups
 
         head = self.manifest.outputs.binary
-        best = self._decide_one(text, ("binary",))
+        (best,) = self._decide((text,), ("binary",))
         groups = word_groups(best.window.encoding, text, best.window.base)
         without = self._values([group.rest for group in groups], ("binary",)) if groups else ()
         whole = threat_log_odds(head, best.values["binary"])
@@ -126,7 +146,8 @@ class TextDetector:
             for group, values in zip(groups, without, strict=True)
         ]
         weights.sort(key=lambda item: -item[1])
-        return Explanation(_span(best.window, len(text)), best.score, tuple(weights))
+        evidence = _span(best.window.base, best.window.encoding, len(text))
+        return Explanation(evidence, best.score, tuple(weights))
 
     @property
     def vocabulary_size(self) -> int:
@@ -135,34 +156,17 @@ class TextDetector:
 
     def close(self) -> None:
         """Free the model's memory; closing twice is fine."""
-        if self._forward is not None:
-            self._forward = None
-            self._release()
-
-    def _opened(self) -> Forward:
-        forward = self._forward
-        if forward is None:
-            raise RaxeError(f"The detector of model {self.model_id} is closed. Create a new one.")
-        return forward
-
-    def _decide_one(self, text: str, heads: Sequence[str]) -> _Best:
-        """Return the window of one text with the highest score; most texts have but one."""
-        if len(text) <= SHORT_CHARACTERS:
-            encoding = self._encode(text)
-            if not encoding.overflowing:
-                (values,) = self._values((encoding.ids,), heads)
-                score = threat_probability(self.manifest.outputs.binary, values["binary"])
-                return _Best(score, _Window(0, 0, encoding), values)
-        (best,) = self._decide((text,), heads)
-        return best
+        release, self._release = self._release, None
+        if release is not None:
+            self._forward = _closed(self.model_id)
+            release()
 
     def _decide(self, texts: Sequence[str], heads: Sequence[str]) -> list[_Best]:
         """Return each text's window with the highest score; an empty text has a window too."""
         best: dict[int, _Best] = {}
-        head = self.manifest.outputs.binary
         for block in self._blocks(texts):
             for window, values in zip(block, self._run(block, heads), strict=True):
-                score = threat_probability(head, values["binary"])
+                score = self._scorer.threat_probability(values)
                 known = best.get(window.text)
                 if known is None or score > known.score:
                     best[window.text] = _Best(score, window, values)
@@ -191,9 +195,8 @@ class TextDetector:
         Raises:
             RaxeError: the detector is closed, or the runtime failed.
         """
-        forward = self._opened()
         try:
-            values = forward(windows, heads)
+            values = self._forward(windows, heads)
             if len(values) != len(windows) or not all(map(set(heads).issubset, values)):
                 raise ValueError("the values are not those of every window and head")
             return values
@@ -242,20 +245,28 @@ class TextDetector:
             raise self._undecided("tokenizer", error) from error
 
     def _result(self, text: str, best: _Best, started: float) -> DetectionResult:
-        outputs, window = self.manifest.outputs, best.window
         evidence = None
-        if best.score >= outputs.binary.threshold:
-            evidence = _span(window, len(text))
-        return judge(outputs, self.model_id, best.values, best.score, evidence, started)
+        if best.score >= self._scorer.threshold:
+            evidence = _span(best.window.base, best.window.encoding, len(text))
+        return self._scorer.judge(best.values, best.score, evidence, started)
 
 
-def _span(window: _Window, length: int) -> Span:
-    """Return the characters that the window's tokens cover."""
-    special, offsets = window.encoding.special_tokens_mask, window.encoding.offsets
+def _span(base: int, encoding: Encoding, length: int) -> Span:
+    """Return the characters that the tokens of a window cover; it starts at ``base``."""
+    special, offsets = encoding.special_tokens_mask, encoding.offsets
     if 0 not in special:
         return Span(0, length)
     first, last = special.index(0), len(special) - 1 - special[::-1].index(0)
-    return Span(window.base + offsets[first][0], window.base + offsets[last][1])
+    return Span(base + offsets[first][0], base + offsets[last][1])
+
+
+def _closed(model_id: str) -> Forward:
+    """Return what a closed detector of the model has for a forward pass."""
+
+    def refuse(*_: Any) -> Sequence[HeadValues]:
+        raise RaxeError(f"The detector of model {model_id} is closed. Create a new one.")
+
+    return refuse
 
 
 def _load_tokenizer(model_id: str, spec: InputSpec, data: bytes) -> Tokenizer:

@@ -13,6 +13,7 @@ from raxe_core.limited_process import Answer
 from raxe_core.model import Model, RuntimeOptions
 from raxe_core.plugin_call import reason_of
 from raxe_core.plugins import PluginHost
+from raxe_core.scoring import Scorer
 from raxe_core.text_detector import TextDetector
 
 if TYPE_CHECKING:
@@ -84,10 +85,10 @@ def _judge(detector: Detector, labels: set[str]) -> None:
 def _judge_rare_cases(detector: TextDetector) -> None:
     """Make the detector use every head, and the last row of its table of tokens."""
     vocabulary = detector._tokenizer.get_vocab(with_added_tokens=True)  # noqa: SLF001
-    detector._opened()([[max(vocabulary.values(), default=0)]], ("binary",))  # noqa: SLF001
+    detector._forward([[max(vocabulary.values(), default=0)]], ("binary",))  # noqa: SLF001
     outputs = detector.manifest.outputs
     if outputs.embedding is not None:
         detector.embed(PROBES)
     # Only a threat has its family and subfamily named.
     outputs = outputs._replace(binary=outputs.binary._replace(threshold=0.0))
-    detector.manifest = detector.manifest._replace(outputs=outputs)
+    detector._scorer = Scorer(detector.model_id, outputs)  # noqa: SLF001

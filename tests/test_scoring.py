@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from raxe_core.detector import Span
 from raxe_core.errors import RaxeError
 from raxe_core.manifest import OutputHead, Outputs
-from raxe_core.scoring import judge, probabilities, threat_probability
+from raxe_core.scoring import Scorer, probabilities
 
 LOGITS = st.lists(st.floats(-1e4, 1e4), min_size=1, max_size=8)
 
@@ -21,6 +21,10 @@ def head(
     """A head with labels ``0``, ``1`` and so on, of which the first are threats."""
     labels = tuple(map(str, range(size)))
     return OutputHead("tensor", labels, activation, temperature, labels[:threats])
+
+
+def threat_probability(binary: OutputHead, logits: list[float]) -> float:
+    return Scorer("m", Outputs(binary)).threat_probability({"binary": logits})
 
 
 @given(LOGITS, st.floats(0.05, 20))
@@ -94,7 +98,7 @@ STARTED = time.perf_counter()
 def test_threat_names_family_and_the_likeliest_of_its_subfamilies(
     outputs: Outputs, family: str, subfamily: str | None
 ) -> None:
-    result = judge(outputs, "m", VALUES, 0.75, EVIDENCE, STARTED)
+    result = Scorer("m", outputs).judge(VALUES, 0.75, EVIDENCE, STARTED)
     (prediction,) = result.predictions
     assert (prediction.family, prediction.subfamily) == (family, subfamily)
     assert (prediction.confidence, prediction.evidence) == (0.75, EVIDENCE)
@@ -104,7 +108,7 @@ def test_threat_names_family_and_the_likeliest_of_its_subfamilies(
 
 @pytest.mark.parametrize(("score", "is_threat"), [(0.5, True), (0.4999, False)])
 def test_threshold_itself_is_a_threat(score: float, is_threat: bool) -> None:
-    result = judge(Outputs(BINARY, FAMILY), "m", VALUES, score, None, STARTED)
+    result = Scorer("m", Outputs(BINARY, FAMILY)).judge(VALUES, score, None, STARTED)
     assert result.is_threat is is_threat
     assert len(result.predictions) == is_threat
     assert set(result.scores) == {"threat", "PI", "JB"}

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from functools import cache
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -61,9 +62,8 @@ class _Forward:
         import numpy as np  # not at the top: the weights are hashed meanwhile
 
         self._array, self._dtype = np.array, np.dtype(np.int64)
-        # The same for every window but for its length.
         row = np.ones((1, manifest.input.max_tokens), self._dtype)
-        self._constant = {"attention_mask": row, "token_type_ids": 0 * row}
+        self._rows = {"attention_mask": row, "token_type_ids": 0 * row}
         outputs = manifest.outputs
         self._tensors = {
             name: head.tensor
@@ -79,8 +79,10 @@ class _Forward:
         """
         self._session = session
         inputs = {node.name for node in session.get_inputs()}
-        unknown = sorted(inputs - {"input_ids", *self._constant})
-        self._constant = {name: row for name, row in self._constant.items() if name in inputs}
+        unknown = sorted(inputs - {"input_ids", *self._rows})
+        rows = {name: row for name, row in self._rows.items() if name in inputs}
+        # The same for every window of a length; making them again costs as much as the ids.
+        self._constant = cache(lambda tokens: {n: row[:, :tokens] for n, row in rows.items()})
         there = {node.name for node in session.get_outputs()}
         missing = sorted(set(self._tensors.values()) - there)
         if missing or unknown or "input_ids" not in inputs:
@@ -93,16 +95,12 @@ class _Forward:
         self, windows: Sequence[Sequence[int]], heads: Sequence[str]
     ) -> list[dict[str, list[float]]]:
         tensors = [self._tensors[head] for head in heads]
-        return [self._run(ids, heads, tensors) for ids in windows]
-
-    def _run(
-        self, ids: Sequence[int], heads: Sequence[str], tensors: list[str]
-    ) -> dict[str, list[float]]:
-        feed = {"input_ids": self._array((ids,), self._dtype)}
-        for name, row in self._constant.items():
-            feed[name] = row[:, : len(ids)]
-        values = self._session.run(tensors, feed)
-        return {head: value.tolist()[0] for head, value in zip(heads, values, strict=True)}
+        found = []
+        for ids in windows:
+            feed = {"input_ids": self._array((ids,), self._dtype), **self._constant(len(ids))}
+            values = self._session.run(tensors, feed)
+            found.append({h: value.tolist()[0] for h, value in zip(heads, values, strict=True)})
+        return found
 
 
 def _onnxruntime(model: Model) -> Any:
