@@ -98,7 +98,7 @@ def write_speed(folder: Path, count: int) -> None:
 
 def _event(selector: ABModelSelector, number: int, count: int) -> Event:
     unit = f"u{number * 7919 % (count // 10)}"
-    assigned = selector._assigned(unit)
+    assigned = selector._standing.assigned(unit)
     assert assigned is not None
     latency, right = 10.0 + number % 97, float(number % 11 > 0)
     return Event("result", 0.0, unit, assigned[1], None, latency, right)

@@ -17,7 +17,7 @@ from typing import Any
 from raxe_abtest.compat import CHOOSERS
 from raxe_abtest.config import Experiment, Namespace
 
-__all__ = ["HASHES", "chooser"]
+__all__ = ["HASHES", "Chooser", "chooser"]
 
 POINTS = 1 << 53
 HASHES = ("raxe1", *CHOOSERS)

@@ -65,9 +65,15 @@ def compare(experiment: Experiment, snapshot: Snapshot, treatment: int, metric: 
     if metric == "p95_latency":
         return _compare_p95(experiment, snapshot, treatment)
     pairs = pair_sums(snapshot, treatment, metric)
-    if pairs.k >= experiment.burn_in and metric in ("accuracy", "recall", "false_positive_rate"):
+    paired = pairs.k >= experiment.burn_in
+    if paired and metric in ("accuracy", "recall", "false_positive_rate"):
         return _compare_pairs(experiment, snapshot, treatment, metric, pairs)
-    return _compare_arms(experiment, snapshot, treatment, metric)
+    finding = _compare_arms(experiment, snapshot, treatment, metric)
+    if paired and metric == "error_rate" and not finding.enough:
+        # Where the answer failed the shadow was not asked. That favours the shadow, so pairs tell
+        # of failures only where an arm has no users.
+        return _compare_pairs(experiment, snapshot, treatment, metric, pairs)
+    return finding
 
 
 def p95_of(snapshot: Snapshot, variant: int) -> float | None:
@@ -159,10 +165,9 @@ def _compare_pairs(
         only_a, only_b = (pairs.ss - pairs.s) / 2, (pairs.ss + pairs.s) / 2
     log_e = paired_log_e(pairs, only_a, only_b, planned, alpha)
     interval = paired_interval(pairs, planned, alpha)
-    note = "" if interval else "the two models never differed"
     base = arm_sums(snapshot, 0, metric).mean
     method = "paired, exact" if pairs.one_each else "paired, by users"
-    return Finding(effect, interval, log_e, method, True, (pairs.k, pairs.k), base, note)
+    return Finding(effect, interval, log_e, method, True, (pairs.k, pairs.k), base)
 
 
 def _compare_p95(experiment: Experiment, snapshot: Snapshot, treatment: int) -> Finding:

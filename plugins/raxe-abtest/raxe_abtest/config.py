@@ -21,7 +21,7 @@ import attrs
 
 from raxe_abtest.errors import SettingsError
 
-__all__ = ["METRICS", "Experiment", "Namespace", "Variant", "experiment_from"]
+__all__ = ["METRICS", "Experiment", "Namespace", "Variant", "arms_of", "experiment_from"]
 
 PARTS = 1_000_000  # weights are whole numbers of millionths
 METRICS = ("accuracy", "recall", "false_positive_rate", "error_rate", "latency", "p95_latency")
@@ -129,6 +129,26 @@ def experiment_from(settings: Mapping[str, Any]) -> Experiment:
     if "namespace" in values:
         checked["namespace"] = _namespace(values["namespace"])
     return Experiment(variants=variants, **checked)
+
+
+def arms_of(
+    variant_a: object, variant_b: object, split: object, traffic_split: object,
+    variants: Mapping[str, float] | None,
+) -> dict[str, Any]:  # fmt: skip
+    """Return the arms as keys of the section; ``split`` and ``traffic_split`` are the same one.
+
+    Raises:
+        SettingsError: the arms are given in two ways.
+    """
+    if split is None:
+        split = traffic_split
+    elif traffic_split not in (None, split):
+        raise SettingsError(f"split is {split}, traffic_split {traffic_split}. Keep one of them.")
+    if variants is None:
+        return {"variant_a": variant_a, "variant_b": variant_b, "traffic_split": split}
+    if (variant_a, variant_b, split) != (None, None, None):
+        raise SettingsError("Give variants, or variant_a, variant_b and split, not both.")
+    return {"variants": [{"model_id": m, "weight": w} for m, w in variants.items()]}
 
 
 def _variants(values: Mapping[str, Any]) -> tuple[Variant, ...]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from raxe_core import RaxeError
 
-__all__ = ["ABTestError", "ExperimentError", "LabelError", "SettingsError", "StoreError"]
+__all__ = [
+    "ABTestError", "ExperimentError", "LabelError", "RefusedError", "SettingsError", "StoreError",
+]  # fmt: skip
 
 
 class ABTestError(RaxeError):
@@ -21,6 +23,10 @@ class ExperimentError(ABTestError):
 
 class StoreError(ABTestError):
     """The store cannot be opened, read or written."""
+
+
+class RefusedError(StoreError):
+    """The store works, but refuses a value: too large, or of a form that it cannot hold."""
 
 
 class LabelError(ABTestError):

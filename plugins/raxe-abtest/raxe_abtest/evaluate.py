@@ -93,7 +93,7 @@ def unavailable(experiment: Experiment, problem: str, lost: int) -> Report:
     return Report(
         key=experiment.key, state="unknown", status="store_unavailable", winner=None,
         confidence=Share(0.0),
-        sentence=f"No report: {problem} Users still get their models; {lost:,} events are lost.",
+        sentence=f"No report: {problem} {lost:,} events are lost; scans go on.",
         primary_metric=experiment.primary_metric, alpha=experiment.alpha, users=0,
         variants=tuple(_arm(experiment, empty, n) for n in range(len(experiment.variants))),
         lost_events=lost,

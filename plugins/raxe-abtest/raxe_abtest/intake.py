@@ -8,9 +8,10 @@ from collections.abc import Callable
 from hashlib import blake2b
 from typing import Any
 
+from raxe_abtest.errors import SettingsError
 from raxe_abtest.store.records import Event
 
-__all__ = ["event_of", "pair_of", "request_key", "truth_of", "within"]
+__all__ = ["event_of", "label_of", "pair_of", "request_key", "truth_of", "within"]
 
 Assigned = Callable[[str], "tuple[int | None, int] | None"]
 Count = Callable[[str], None]
@@ -47,23 +48,43 @@ def _result(said: Any, assigned: Assigned, count: Count) -> Event | None:
     )  # fmt: skip
 
 
+def label_of(request_id: str, is_threat: bool | None, accuracy: float | None) -> Event:
+    """Return the event of an earlier request's outcome.
+
+    Raises:
+        SettingsError: neither or both are given, ``is_threat`` is no truth value, the accuracy is
+            not within 0 to 1, or there is no ``request_id``.
+    """
+    label = truth_of(is_threat)
+    by_accuracy = is_threat is None and within(accuracy, 1.0)
+    if not (by_accuracy or (label is not None and accuracy is None)):
+        raise SettingsError("Give is_threat (True or False), or accuracy within 0 to 1.")
+    key = request_key(request_id)
+    if key is None:
+        raise SettingsError("Give the request_id that track_result() was given.")
+    accuracy = None if accuracy is None else float(accuracy)
+    return Event("label", time.time(), None, -1, key, accuracy=accuracy, label=label)
+
+
 def pair_of(
-    unit: str, request_id: str | None, by: int, shadow: int, verdicts: tuple[bool, bool],
+    unit: str, request_id: str | None, by: int, shadow: int, verdicts: tuple[Any, Any],
     slower_ms: float | None, count: Count,
 ) -> Event:  # fmt: skip
     """Return the event of one prompt that two variants judged, one of them the control.
 
-    ``verdicts`` are that of ``by``, which answered, and that of ``shadow``; ``slower_ms`` is the
-    shadow's time less the other's. ``count`` counts what is left out.
+    ``verdicts`` are that of ``by``, which answered, and that of ``shadow``, None where a model
+    failed; ``slower_ms`` is the shadow's time less the other's. ``count`` counts what is left out.
     """
+    # Where the answer failed, the shadow was not asked.
+    failed = -1 if verdicts[0] is None else int(verdicts[1] is None)
     treatment = shadow
     slower_ms = _number(slower_ms, MAX_MS, count, low=-MAX_MS)
     control, other = (_verdict(verdict, count) for verdict in verdicts)
     if by:  # the treatment answered, the control was its shadow
         treatment, control, other = by, other, control
-        slower_ms = None if slower_ms is None else -slower_ms
+        slower_ms, failed = None if slower_ms is None else -slower_ms, -failed
     return Event(
-        "pair", time.time(), unit, treatment, request_key(request_id), slower_ms,
+        "pair", time.time(), unit, treatment, request_key(request_id), slower_ms, error=failed,
         verdict=control, other=other,
     )  # fmt: skip
 

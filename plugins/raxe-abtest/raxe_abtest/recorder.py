@@ -16,13 +16,14 @@ import threading
 import time
 import weakref
 from collections import deque
-from collections.abc import Callable
 from typing import Any
 
 from raxe_core import safe_logger
 
 from raxe_abtest.config import Experiment
-from raxe_abtest.errors import ABTestError
+from raxe_abtest.errors import ABTestError, RefusedError
+from raxe_abtest.intake import event_of
+from raxe_abtest.standing import Standing
 from raxe_abtest.store import open_store
 from raxe_abtest.store.base import Store
 from raxe_abtest.store.records import Event, Registration
@@ -40,25 +41,17 @@ _log = safe_logger(__name__)
 _abandoned: list[Any] = []  # connections of a parent process: never to be closed by a child
 _live: weakref.WeakSet[Recorder] = weakref.WeakSet()
 
-EventOf = Callable[[Any], "Event | None"]
-Watcher = Callable[[Store, Registration], None]
-
 
 class Recorder:
-    """Writes one experiment's events.
+    """Writes one experiment's events, and keeps ``standing`` up to date while it does.
 
-    ``event_of`` makes an event of an entry of the queue, and ``watch`` is called about once a
-    second, if data came; both in the writer's thread.
+    About once a second, if data came, ``standing`` looks at it, in the writer's thread.
     """
 
-    def __init__(
-        self, experiment: Experiment, where: str | None, secret: bytes | None,
-        event_of: EventOf, watch: Watcher,
-    ) -> None:  # fmt: skip
-        self._experiment, self._where, self._secret = experiment, where, secret
-        self._event_of, self._watch = event_of, watch
+    def __init__(self, experiment: Experiment, where: str | None, standing: Standing) -> None:
+        self._experiment, self._where, self._standing = experiment, where, standing
         self.lost = 0  # events that did not fit while the store failed, or came after the end
-        self.problem: str | None = None
+        self.problem = standing.problem
         self._reset()
         _live.add(self)
 
@@ -85,6 +78,11 @@ class Recorder:
             return
         queue.append(entry)
         if self._asleep or waiting == BATCH:
+            self._rouse()
+
+    def wake(self) -> None:
+        """Have the thread look at the store, if it does not already; never waits."""
+        if self._asleep and not self._closing:
             self._rouse()
 
     def count(self, name: str) -> None:
@@ -173,29 +171,34 @@ class Recorder:
                 break
         store.close()
 
-    def _commit(self, store: Store, registration: Registration | None) -> Registration | None:
-        """Write what is pending, durably."""
+    def _commit(self, store: Store, registration: Registration | None) -> Registration:
+        """Write what is pending, durably; before anything else, register."""
+        registration = registration or self._standing.register(store)
         if self._pending:
-            registration = registration or store.register(self._experiment, self._secret)
             self._write(store, registration, len(self._pending))
             self._unseen = True
         self.problem = None
         return registration
 
     def _write(self, store: Store, registration: Registration, count: int) -> None:
-        """Write the first events that are pending; halves of them where one cannot be folded."""
+        """Write the first events that are pending; halves of them where one cannot be written."""
         delay = self._experiment.label_delay_hours * 3600
         try:
             store.write(registration, self._pending[:count], delay)
-        except ABTestError:
-            raise
-        except Exception:
+        except Exception as error:
+            refused = isinstance(error, RefusedError)
+            if isinstance(error, ABTestError) and not refused:
+                raise
             if count > 1:
                 self._write(store, registration, count // 2)
                 self._write(store, registration, count - count // 2)
                 return
-            _log.exception("An A/B event could not be folded")
-            self.lost += 1
+            if refused:
+                _log.warning("An A/B event was left out: %s", error)
+                self.count("invalid")
+            else:
+                _log.exception("An A/B event could not be folded")
+                self.lost += 1
         del self._pending[:count]
 
     def _look(self, store: Store, registration: Registration) -> Registration | None:
@@ -203,9 +206,10 @@ class Recorder:
         try:
             current = store.registration(self._experiment.key)
             if current is not None and (self._unseen or current.state != registration.state):
-                self._watch(store, current)
+                self._standing.watch(store, current)
                 self._unseen = False
-            return current
+            # Whatever split another process has begun since, users come here by this one's.
+            return current and current._replace(epochs=registration.epochs)
         except ABTestError as error:
             self.problem = str(error)
         except Exception:
@@ -234,7 +238,7 @@ class Recorder:
                 markers.append(entry)
                 continue
             try:
-                event = self._event_of(entry)
+                event = event_of(entry, self._standing.assigned, self.count)
             except Exception:
                 _log.exception("An A/B event could not be understood")
                 self.lost += 1

@@ -7,18 +7,15 @@ import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from raxe_abtest.config import experiment_from
+from raxe_abtest.config import arms_of, experiment_from
 from raxe_abtest.errors import ExperimentError, SettingsError, StoreError
-from raxe_abtest.intake import event_of, pair_of, request_key, truth_of, within
+from raxe_abtest.intake import label_of, pair_of
 from raxe_abtest.recorder import Recorder
 from raxe_abtest.standing import Standing
 from raxe_abtest.store import address_of, open_store
-from raxe_abtest.store.records import Event
 from raxe_abtest.units import secret_bytes, unit_text
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     from raxe_abtest.report import Report
 
 __all__ = ["ABModelSelector"]
@@ -65,20 +62,10 @@ class ABModelSelector:
     ) -> None:
         if durability not in DURABILITIES:
             raise SettingsError(f"durability must be batch or per_event, not {durability!r}.")
-        share = settings.pop("traffic_split", None)
-        if split is not None and share is not None and split != share:
-            raise SettingsError(f"split is {split} and traffic_split is {share}. Keep one of them.")
-        split = share if split is None else split
-        if variants is None:
-            arms = {"variant_a": variant_a, "variant_b": variant_b, "traffic_split": split}
-        elif variant_a is None and variant_b is None and split is None:
-            arms = {"variants": [{"model_id": m, "weight": w} for m, w in variants.items()]}
-        else:
-            raise SettingsError("Give variants, or variant_a, variant_b and split, not both.")
+        arms = arms_of(variant_a, variant_b, split, settings.pop("traffic_split", None), variants)
         self.experiment = experiment_from({**settings, **arms})
         self.where = address_of(store)
         self._user_hash_key, self._per_event = user_hash_key, durability == "per_event"
-        self._given_secret = secret_bytes(secret)
         self._models = [variant.model_id for variant in self.experiment.variants]
         self._numbers = {model_id: number for number, model_id in enumerate(self._models)}
         self._control = self._models[0]
@@ -87,12 +74,9 @@ class ABModelSelector:
         self._forget()
         self._store = open_store(self.where)
         self._standing = Standing(
-            self.experiment, self._store, self._given_secret, self._forget, self._rolled_back
+            self.experiment, self._store, secret_bytes(secret), self._forget, self._rolled_back
         )
-        self._recorder = Recorder(
-            self.experiment, self.where, self._given_secret, self._event_of, self._standing.watch
-        )
-        self._recorder.problem = self._standing.problem
+        self._recorder = Recorder(self.experiment, self.where, self._standing)
 
     @classmethod
     def from_settings(cls, section: Mapping[str, Any]) -> ABModelSelector:
@@ -102,27 +86,26 @@ class ABModelSelector:
             SettingsError: names the key, and what it may hold.
             ExperimentError: an experiment of this key runs with other variants or another secret.
         """
-        checked = experiment_from(section)
+        experiment_from(section)  # one that is wrong is told in the section's words
         settings = {key: value for key, value in section.items() if value is not None}
         settings.pop("enabled", None)
         if "variants" in settings:
-            settings["variants"] = {v.model_id: v.weight for v in checked.variants}
+            # As they stand there: weights that were rounded before would be another split.
+            settings["variants"] = {v["model_id"]: v.get("weight", 1) for v in settings["variants"]}
         return cls(**settings)
 
     def __enter__(self) -> ABModelSelector:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     @property
     def state(self) -> str:
-        """Say whether the experiment is running, stopped, promoted or rolled_back."""
+        """Say whether the experiment is running, stopped, promoted or rolled_back.
+
+        It is unknown until the store has answered once.
+        """
         return self._standing.state
 
     @property
@@ -138,8 +121,8 @@ class ABModelSelector:
     def select(self, user_id: object = None, **attributes: object) -> str:
         """Return the model for a user: always the same one, everywhere, without any I/O.
 
-        A user outside the experiment, or no user, gets the control. It never fails because of
-        the store.
+        A user outside the experiment, or no user, gets the control, and so does everybody until
+        the store has answered once. It never fails because of the store.
         """
         try:
             return self._known[user_id]  # type: ignore[index]
@@ -196,25 +179,14 @@ class ABModelSelector:
             SettingsError: neither or both are given, ``is_threat`` is no truth value, the accuracy
                 is not within 0 to 1, or there is no ``request_id``.
         """
-        label = truth_of(is_threat)
-        if accuracy is None:
-            good = label is not None
-        else:
-            good = is_threat is None and within(accuracy, 1.0)
-        if not good:
-            raise SettingsError("Give is_threat (True or False), or accuracy within 0 to 1.")
-        key = request_key(request_id)
-        if key is None:
-            raise SettingsError("Give the request_id that track_result() was given.")
-        accuracy = None if accuracy is None else float(accuracy)
-        self._put(Event("label", time.time(), None, -1, key, accuracy=accuracy, label=label))
+        self._put(label_of(request_id, is_threat, accuracy))
 
     def track_shadow(
         self,
         user_id: object,
         shadow_model_id: str,
-        answered: bool,
-        shadow: bool,
+        answered: bool | None,
+        shadow: bool | None,
         *,
         latency_difference_ms: float | None = None,
         request_id: str | None = None,
@@ -222,7 +194,8 @@ class ABModelSelector:
     ) -> None:
         """Record both verdicts on a prompt that a shadow model judged too, to compare in pairs.
 
-        ``latency_difference_ms`` is the shadow's time less that of the model that answered.
+        A verdict is None where the model failed; where ``answered`` is, the shadow need not have
+        been asked. ``latency_difference_ms`` is the shadow's time less the answering model's.
         """
         by = self._numbers.get(answered_by or self._control)
         other = self._numbers.get(shadow_model_id)
@@ -246,7 +219,7 @@ class ABModelSelector:
         flushed = recorder.flush(2.0) or (recorder.problem is None and recorder.flush(30.0))
         try:
             if flushed and self._standing.registration is None:
-                self._store.register(self.experiment, self._given_secret)
+                self._standing.register(self._store)
             return look(self._store, self.experiment, recorder.problem)
         except (StoreError, ExperimentError) as error:
             return unavailable(self.experiment, str(error), recorder.lost)
@@ -298,6 +271,8 @@ class ABModelSelector:
             self._recorder.count("no_user")
             return self._standing.model_id
         if self._standing.state != "running":
+            if self._standing.registration is None:
+                self._recorder.wake()  # it joins when the store answers
             return self._standing.model_id
         model = known.get(unit) or self._older.get(unit)
         if model is None:
@@ -311,9 +286,6 @@ class ABModelSelector:
             self._older, self._known = known, {}
         known[unit] = model
         return model
-
-    def _event_of(self, said: Any) -> Event | None:
-        return event_of(said, self._standing.assigned, self._recorder.count)
 
     def _put(self, event: Any) -> None:
         self._recorder.put(event)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from raxe_abtest.assignment import chooser
+from raxe_core import safe_logger
+
+from raxe_abtest.assignment import Chooser, chooser
 from raxe_abtest.config import Experiment
 from raxe_abtest.errors import StoreError
 from raxe_abtest.store.base import Store
@@ -12,13 +14,17 @@ from raxe_abtest.store.records import Registration
 
 __all__ = ["Standing"]
 
+_log = safe_logger(__name__)
+
 
 class Standing:
     """The state, who answers when it is not running, and the hash that assigns users.
 
-    Without the store, users are assigned all the same; ``problem`` says what it failed with then.
-    ``changed`` is called after somebody stopped the experiment, promoted a model or started it
-    again; ``rolled_back`` with the control and the reason, after this process has done that.
+    Until the store has answered once, the state is unknown: it alone knows the secret of the hash,
+    and whether somebody has ended the experiment. Everybody gets the control then, and nobody is in
+    the experiment; ``problem`` says what the store failed with. ``changed`` is called after the
+    state changed; ``rolled_back`` with the control and the reason, after this process has rolled
+    the experiment back.
 
     Raises:
         ExperimentError: an experiment of this key runs with other variants or another secret.
@@ -28,18 +34,28 @@ class Standing:
         self, experiment: Experiment, store: Store, given_secret: bytes | None,
         changed: Callable[[], None], rolled_back: Callable[[str, str], None],
     ) -> None:  # fmt: skip
-        self._experiment, self._store = experiment, store
+        self._experiment, self._store, self._given_secret = experiment, store, given_secret
         self._changed, self._rolled_back = changed, rolled_back
-        self.state, self.model_id = "running", experiment.control.model_id
+        self.state, self.model_id = "unknown", experiment.control.model_id
+        self.choose: Chooser = lambda _: None
         self.registration: Registration | None = None
         self.problem: str | None = None
         try:
-            registration = store.register(experiment, given_secret)
+            self.register(store)
         except StoreError as error:
-            self.problem = str(error)
-            self.choose = chooser(experiment, given_secret or store.local_secret())
-            return
+            self.problem = f"{error} Until the store answers, everybody gets {self.model_id}."
+            _log.warning("A/B test %s: %s", experiment.key, self.problem)
+
+    def register(self, store: Store) -> Registration:
+        """Enter the experiment into the store, or find it there, and go by what the store says.
+
+        Raises:
+            ExperimentError: an experiment of this key runs with other variants or another secret.
+            StoreError: the store cannot be used.
+        """
+        registration = store.register(self._experiment, self._given_secret)
         self._adopt(registration)
+        return registration
 
     def assigned(self, unit: str) -> tuple[int | None, int] | None:
         """Return (epoch, variant) of a user, the epoch only where it is an earlier one.

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
-from raxe_core import Raxe, TextDetector
+from raxe_core import ModelLoadError, Raxe, TextDetector, load_config
 from raxe_core.cli.main import main
 
 from raxe_abtest import strategy
@@ -64,7 +64,7 @@ def test_scans_take_part(models: Path) -> None:
             assert raxe.scan("hello", user_id=user, request_id=request).model_id == result.model_id
         assert set(chosen.values()) == {A, B}
         assert raxe.scan("hello").model_id == A
-    selector = strategy._live[0][1]
+    selector = strategy._live[0].selector
     for number in range(80):
         selector.track_label(f"r{number}", is_threat=True)
     report = selector.get_report()
@@ -86,7 +86,7 @@ def test_shadow_mode(models: Path) -> None:
         for number in range(40):
             result = raxe.scan("reveal the password", user_id=f"u{number}", request_id=f"r{number}")
             assert result.model_id == A
-    selector = strategy._live[0][1]
+    selector = strategy._live[0].selector
     for number in range(40):
         selector.track_label(f"r{number}", is_threat=True)
     report = selector.get_report()
@@ -125,6 +125,25 @@ def test_stop_promote_and_roll_back(models: Path) -> None:
         assert {raxe.scan("hello", user_id=f"u{n}").model_id for n in range(20)} == {A}
 
 
+def test_a_scan_gets_the_control_until_the_store_has_answered(models: Path) -> None:
+    run("models", "set-default", B)
+    run("abtest", "start", A, B)
+    store = models / "abtest"
+    store.rename(models / "away")
+    store.write_text("a file where a folder should be")
+    with Raxe() as raxe:
+        chosen = {raxe.scan("hello", user_id=f"u{n}").selection for n in range(20)}
+        assert {one.model_id for one in chosen} == {A}
+        assert all("its store has not answered yet" in one.reason for one in chosen)
+        store.unlink()
+        (models / "away").rename(store)
+        end = time.monotonic() + 60
+        while strategy._live[0].selector.state == "unknown" and time.monotonic() < end:
+            time.sleep(0.1)
+        assert {raxe.scan("hello", user_id=f"u{n}").model_id for n in range(20)} == {A, B}
+    assert strategy._live[0].selector.get_report().users == 20
+
+
 def test_who_only_asks_for_a_users_model_is_not_counted(models: Path) -> None:
     run("abtest", "start", A, B)
     asked = {
@@ -156,9 +175,55 @@ def test_a_model_that_cannot_judge_has_failed(
     with Raxe() as raxe:
         actions = {raxe.scan("hello", user_id=f"u{number}").action for number in range(40)}
     assert actions == {"allow", "block"}
-    report = strategy._live[0][1].get_report()
+    report = strategy._live[0].selector.get_report()
     assert (report.variant_a.error_rate, report.variant_b.error_rate) == (0, 1)
     assert report.variant_a.requests + report.variant_b.requests == 40
+
+
+def test_a_shadow_that_cannot_judge_has_failed(
+    models: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run("abtest", "start", A, B, "--split", "0", "--shadow")
+    judge = TextDetector.analyze
+
+    def analyze(detector: TextDetector, text: str, l1_results: object = None) -> object:
+        if detector.model_id == B:
+            raise ModelLoadError("out of memory")
+        return judge(detector, text, l1_results)
+
+    monkeypatch.setattr(TextDetector, "analyze", analyze)
+    with Raxe() as raxe:
+        assert {raxe.scan("hello", user_id=f"u{number}").model_id for number in range(40)} == {A}
+    report = strategy._live[0].selector.get_report()
+    assert report.variant_a.error_rate == 0
+    (rail,) = (rail for rail in report.guardrails if rail.metric == "error_rate")
+    assert rail.harm == 1
+
+
+def test_a_scan_counts_for_the_experiment_that_chose_its_model(
+    models: Path, tmp_path: Path
+) -> None:
+    from tiny_model import write_bundle
+
+    third = "v9.2_third"
+    write_bundle(models / "models", third)
+    configs = [tmp_path / f"{treatment}.yaml" for treatment in (B, third)]
+    for config, treatment in zip(configs, (B, third), strict=True):
+        config.write_text(
+            f"l2_model:\n  ab_test:\n    enabled: true\n    variant_a: {A}\n"
+            f"    variant_b: {treatment}\n"
+        )
+    with Raxe(config_path=configs[0]) as one, Raxe(config_path=configs[1]) as two:
+        for number in range(40):
+            one.scan("hello", user_id=f"u{number}")
+            if number < 10:
+                two.scan("hello", user_id=f"u{number}")
+    requests = {}
+    for _, selector, _ in strategy._live:
+        report = selector.get_report()
+        assert report.users == report.variant_a.requests + report.variant_b.requests
+        requests[report.variant_b.model_id] = report.users
+    assert requests == {B: 40, third: 10}
 
 
 def test_late_labels_from_a_file(models: Path, tmp_path: Path) -> None:
@@ -187,7 +252,7 @@ def test_a_broken_guardrail_rolls_back_and_is_in_the_history(models: Path) -> No
     run("abtest", "start", A, B)
     with Raxe() as raxe:
         raxe.scan("hello", user_id="first")
-        selector = strategy._live[0][1]
+        selector = strategy._live[0].selector
         end = time.monotonic() + 120
         for number in range(1_000_000):
             model_id = selector.select(f"u{number}")
@@ -215,6 +280,23 @@ def test_a_broken_guardrail_rolls_back_and_is_in_the_history(models: Path) -> No
         while raxe.scan("hello", user_id="u").model_id == A and time.monotonic() < end:
             time.sleep(0.2)
         assert raxe.scan("hello", user_id="u").model_id == B
+
+
+def test_a_rollback_reaches_the_configuration_of_every_client_that_has_the_experiment(
+    models: Path,
+) -> None:
+    experiment = f"enabled: true, variant_a: {A}, variant_b: {B}"
+    ours, theirs = models / "ours.yaml", models / "theirs.yaml"
+    for path in (ours, theirs):
+        path.write_text(f"l2_model: {{model_id: {B}, ab_test: {{{experiment}}}}}\n")
+        with Raxe(config_path=path) as raxe:
+            raxe.scan("hello", user_id="u")
+    theirs.write_text(f"l2_model: {{model_id: {B}}}\n")  # it has ended the experiment by now
+    (live,) = strategy._live
+    live.selector.on_rollback(A, "guardrail")
+    assert load_config(ours).get("l2_model.model_id") == A
+    assert load_config(theirs).get("l2_model.model_id") == B
+    assert not (models / "config.yaml").exists()
 
 
 def test_watch_rolls_back(models: Path) -> None:

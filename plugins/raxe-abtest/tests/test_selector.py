@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import multiprocessing
 import os
 import random
@@ -10,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import attrs
@@ -183,6 +184,18 @@ def test_shadow_mode_needs_few_prompts(tmp_path: Path) -> None:
         assert report.winner == "B"
 
 
+def test_models_that_always_agree_are_equivalent(tmp_path: Path) -> None:
+    with ABModelSelector("A", "B", 0.0, store=tmp_path / "ab.db", shadow=True) as selector:
+        for number in range(800):
+            request, truth = f"r{number}", number % 10 > 0
+            selector.track_shadow(f"u{number}", "B", True, True, request_id=request)
+            selector.track_label(request, is_threat=truth)
+            if number == 99:
+                assert selector.get_report().status == "collecting"
+        report = selector.get_report()
+        assert (report.status, report.comparisons[0].effect) == ("equivalent", 0.0)
+
+
 def test_ids_and_outsiders(tmp_path: Path) -> None:
     with ABModelSelector("A", "B", store=tmp_path / "ab.db", coverage=0.5) as selector:
         assert selector.select(7) == selector.select("7")
@@ -243,6 +256,27 @@ def test_a_bad_shadow_is_left_out(selector: ABModelSelector) -> None:
     assert snapshot.sums[0, "pair:1", 1, "latency"].s == 2.0
 
 
+def test_a_shadow_that_fails_breaks_its_guardrail(tmp_path: Path) -> None:
+    with ABModelSelector("A", "B", 0.0, store=tmp_path / "ab.db", shadow=True) as selector:
+        for number in range(1_200):
+            user, request = f"u{number}", f"r{number}"
+            selector.track_result(user, selector.select(user), 1.0, request_id=request)
+            seen = None if number % 10 == 0 else True
+            selector.track_shadow(user, "B", True, seen, request_id=request)
+        (rail,) = (r for r in selector.get_report().guardrails if r.metric == "error_rate")
+        assert (rail.status, rail.harm) == ("violated", 0.1)
+
+
+@pytest.mark.parametrize("by", ["A", "B"])
+def test_failures_of_either_model_count_in_pairs(selector: ABModelSelector, by: str) -> None:
+    shadow = "B" if by == "A" else "A"
+    for answered, seen in ((True, None), (True, None), (None, None), (True, False)):
+        selector.track_shadow("u", shadow, answered, seen, answered_by=by)
+    selector.flush()
+    sums = open_store(selector.where).snapshot("A~B").sums[0, "pair:1", 1, "error_rate"]
+    assert (sums.s, sums.m) == (1.0 if by == "A" else -1.0, 4.0)
+
+
 @pytest.mark.parametrize(
     ("request_id", "values"),
     [
@@ -277,6 +311,27 @@ def test_only_the_event_that_cannot_be_folded_is_lost(
         selector.select(f"u{number}")
     report = selector.get_report()
     assert (report.users, selector.lost_events) == (98, 2)
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        Event("exposure", math.nan, "bad", 0),  # SQLite has no NaN, and needs a value here
+        Event("result", time.time(), "bad", 0, "no \0 in a text of PostgreSQL"),
+    ],
+)
+def test_a_value_that_the_database_refuses_blocks_nothing(where: str, bad: Event) -> None:
+    with ABModelSelector("A", "B", store=where) as selector:
+        for number in range(100):
+            selector.select(f"u{number}")
+            if number == 50:
+                selector._recorder.put(bad)
+        assert selector.flush()
+        assert selector.flush()  # what was left out is counted after its batch
+        report = selector.get_report()
+        assert selector.store_problem is None
+        refused = report.facts.get("invalid", 0)
+        assert (report.users, selector.lost_events) == (101 - refused, 0)
 
 
 def test_the_empty_request_id_is_none(selector: ABModelSelector) -> None:
@@ -403,6 +458,48 @@ def test_everybody_agrees(tmp_path: Path) -> None:
         assert done.stdout.split() == [one.select(user) for user in users]
 
 
+def test_a_restart_of_an_odd_split_opens_no_epoch(tmp_path: Path) -> None:
+    weights = {"A": 1, "B": 1, "C": 4}
+    section = {
+        "variants": [{"model_id": model, "weight": weight} for model, weight in weights.items()],
+        "store": str(tmp_path / "ab.db"),
+        "key": "exp",
+    }
+    store = open_store(section["store"])
+    store.register(experiment_from(section))  # as raxe abtest start does
+    ABModelSelector.from_settings(section).close()
+    ABModelSelector(variants=weights, store=tmp_path / "ab.db", key="exp").close()
+    registration = store.register(experiment_from(section))
+    assert len(registration.epochs) == 1
+    store.close()
+
+
+def test_a_process_with_the_former_split_stays_in_its_epoch(tmp_path: Path) -> None:
+    store = open_store(str(tmp_path / "ab.db"))
+    with ABModelSelector("A", "B", 0.5, store=store.where) as former:
+        registration = former._standing.registration
+        assert registration is not None
+        with ABModelSelector("A", "B", 0.05, store=store.where) as latter:
+            assert len(latter._standing.registration.epochs) == 2  # type: ignore[union-attr]
+        seen = former._recorder._look(store, registration)
+        assert seen is not None
+        store.write(seen, [Event("exposure", time.time(), "u", 1)], 0)
+        assert store.snapshot("A~B").sums[0, ARMS, 1, "users"].k == 1
+    store.close()
+
+
+def test_nothing_that_is_tracked_after_the_end_voids_the_experiment(tmp_path: Path) -> None:
+    with ABModelSelector("A", "B", store=tmp_path / "ab.db") as selector:
+        feed(selector, 400, {"A": 0.9, "B": 0.9})
+        before = selector.get_report()
+        open_store(selector.where).set_state(1, "stopped", "A", "by hand")
+        wait_until(lambda: selector.state == "stopped")
+        feed(selector, 1_000, {"A": 0.5}, first=400)
+        after = selector.get_report()
+        assert (after.users, after.comparisons) == (before.users, before.comparisons)
+        assert after.status != "invalid_srm"
+
+
 def test_sticky_users_stay_when_the_split_changes(tmp_path: Path) -> None:
     store, users = tmp_path / "ab.db", [f"u{number}" for number in range(200)]
     with ABModelSelector("A", "B", 0.5, store=store) as selector:
@@ -413,35 +510,89 @@ def test_sticky_users_stay_when_the_split_changes(tmp_path: Path) -> None:
         assert [selector.select(user) for user in users] != before
 
 
-def test_a_broken_store_stops_nobody(tmp_path: Path) -> None:
+def wait_until(reached: Callable[[], bool]) -> None:
+    end = time.monotonic() + 60
+    while not reached():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def test_a_store_that_breaks_later_stops_nobody(tmp_path: Path) -> None:
     store = tmp_path / "ab.db"
     with ABModelSelector("A", "B", store=store) as selector:
         expected = [selector.select(f"u{number}") for number in range(200)]
+    selector = ABModelSelector("A", "B", store=store)
+    selector._store.close()
     for name in (store, *tmp_path.glob("ab.db-*")):
         Path(name).write_bytes(b"broken" * 1000)
-    selector = ABModelSelector("A", "B", store=store)
     assert [selector.select(f"u{number}") for number in range(200)] == expected
     selector.track_result("u1", expected[1], 1.0)
     report = selector.get_report()
     assert report.status == "store_unavailable"
-    assert "Users still get their models" in report.sentence
+    assert "scans go on" in report.sentence
     assert selector.store_problem
+    assert selector.state == "running"
     selector.close()
     assert selector.lost_events > 0
 
 
+@pytest.mark.parametrize("ended", [False, True])
+def test_until_the_store_has_answered_everybody_gets_the_control(
+    tmp_path: Path, ended: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder, away = tmp_path / "store", tmp_path / "away"
+    where, users = folder / "ab.db", [f"u{number}" for number in range(200)]
+    with ABModelSelector("A", "B", store=where) as selector:
+        assigned = [selector.model_of(user) for user in users]
+    if ended:
+        open_store(str(where)).set_state(1, "promoted", "B", "by hand")
+    folder.rename(away)
+    folder.write_text("a file where a folder should be")
+    with ABModelSelector("A", "B", store=where) as selector:
+        assert (selector.state, selector.model_of("u1")) == ("unknown", "A")
+        assert {selector.select(user) for user in users} == {"A"}
+        selector.track_result("u1", "A", 1.0)
+        assert "everybody gets A" in str(selector.store_problem)
+        assert caplog.text.count("everybody gets A") == 1
+        assert selector.get_report().status == "store_unavailable"
+        folder.unlink()
+        away.rename(folder)
+        wait_until(lambda: selector.state != "unknown")
+        assert selector.get_report().users == 0
+        if ended:
+            assert selector.state == "promoted"
+            assert {selector.select(user) for user in users} == {"B"}
+        else:
+            assert [selector.select(user) for user in users] == assigned
+            report = selector.get_report()
+            assert (report.users, report.facts) == (200, {"outside": 1})
+
+
+def test_a_process_that_joins_late_says_why_it_cannot(tmp_path: Path) -> None:
+    folder, away = tmp_path / "store", tmp_path / "away"
+    ABModelSelector("A", "C", store=away / "ab.db", key="exp").close()
+    folder.write_text("a file where a folder should be")
+    with ABModelSelector("A", "B", store=folder / "ab.db", key="exp") as selector:
+        assert selector.select("u") == "A"
+        folder.unlink()
+        away.rename(folder)
+        wait_until(lambda: "another key" in str(selector.store_problem))
+        assert {selector.select(f"u{number}") for number in range(20)} == {"A"}
+
+
 def test_what_did_not_fit_is_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("raxe_abtest.recorder.QUEUE_LIMIT", 50)
-    folder = tmp_path / "away"
-    folder.write_text("a file where a folder should be")
+    folder = tmp_path / "store"
     selector = ABModelSelector("A", "B", store=folder / "ab.db")
+    selector._store.close()
+    folder.rename(tmp_path / "away")
+    folder.write_text("a file where a folder should be")
     for number in range(300):
         selector.track_result(f"u{number}", "A", 1.0)
     assert 0 < selector.lost_events <= 300
     folder.unlink()
-    deadline = time.monotonic() + 60
-    while selector.store_problem and time.monotonic() < deadline:
-        time.sleep(0.1)
+    (tmp_path / "away").rename(folder)
+    wait_until(lambda: not selector.store_problem)
     selector.flush()
     report = selector.get_report()
     assert report.lost_events == selector.lost_events

@@ -288,6 +288,60 @@ class TestSequential:
         )
         assert expected == pytest.approx(1)
 
+    @pytest.mark.parametrize("planned", [100, 5_000])
+    @pytest.mark.parametrize(
+        ("differing", "pairs"),
+        [(0.01, (1, 1)), (0.03, (1, 1)), (0.99, (1, 1)), (0.01, (10, 30)), (0.01, (1, 50))],
+    )
+    def test_the_paired_interval_holds_where_models_differ_one_way(
+        self, differing: float, pairs: tuple[int, int], planned: int
+    ) -> None:
+        """A user either sees no difference or nothing else: the true one leaves few intervals."""
+        rng, runs, missed = random.Random(5), 300, 0
+        numbers = range(pairs[0], pairs[1] + 1)
+        for _ in range(runs):
+            s = m = ss = mm = 0
+            for user in range(1, 1_201):
+                own = rng.choice(numbers)
+                m, mm = m + own, mm + own * own
+                if rng.random() < differing:  # then the user's S is its M
+                    s, ss = s + own, ss + own * own
+                if user < 30 or user % 10:
+                    continue
+                found = paired.paired_interval(Sums(user, s, m, ss, ss, mm), planned)
+                assert found is not None
+                if not found[0] <= differing <= found[1]:
+                    missed += 1
+                    break
+        assert missed <= 0.05 * runs
+
+    @pytest.mark.parametrize("pairs", [1, 20])
+    def test_models_that_never_differ_are_equivalent_in_the_end(self, pairs: int) -> None:
+        def interval(users: int) -> tuple[float, float]:
+            sums = Sums(users, 0, users * pairs, 0, 0, users * pairs * pairs)
+            found = paired.paired_interval(sums, 5_000)
+            assert found is not None
+            return found
+
+        assert interval(30)[1] > 0.3
+        assert interval(700)[1] > 0.01
+        low, high = interval(750)
+        assert -0.01 < low < 0 < high < 0.01
+
+    @given(st.integers(2, 500), st.integers(0, 500), st.integers(0, 500), st.floats(10, 1e6))
+    def test_the_paired_interval_is_finite_and_turns_around(
+        self, neither: int, only_a: int, only_b: int, planned: float
+    ) -> None:
+        k, differ = float(neither + only_a + only_b), float(only_a + only_b)
+        d = float(only_b - only_a)
+        found = paired.paired_interval(Sums(k, d, k, differ, d, k), planned)
+        turned = paired.paired_interval(Sums(k, -d, k, differ, -d, k), planned)
+        assert found is not None
+        assert turned is not None
+        assert -1 <= found[0] <= d / k <= found[1] <= 1
+        assert found[0] < found[1]
+        assert turned == pytest.approx((-found[1], -found[0]))
+
     def test_average(self) -> None:
         assert sequential.log_average(math.log(2), math.log(4)) == pytest.approx(math.log(3))
         assert sequential.log_average(2_000.0, 0.0) == pytest.approx(2_000 - math.log(2))

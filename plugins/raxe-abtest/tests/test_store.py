@@ -234,6 +234,88 @@ def test_a_rollback_does_not_undo_a_decision(new_store: NewStore) -> None:
     assert store.set_state(number, "rolled_back", "A", "guardrail")
 
 
+def test_only_what_happened_while_it_ran_counts(new_store: NewStore) -> None:
+    store = new_store()
+    registration = store.register(experiment(shadow=True))
+
+    def happen(name: str) -> None:
+        """One user each comes, is answered and has a pair."""
+        came = Event("exposure", time.time(), name, 0)
+        scan = Event("result", time.time(), name, 0, name, 5.0, verdict=True)
+        pair = Event("pair", time.time(), name, 1, name, verdict=True, other=False)
+        store.write(registration, [came, scan, pair], DAY)
+
+    happen("before")
+    late = Event("result", time.time(), "late", 0, "late", 5.0, verdict=True)
+    assert store.set_state(registration.number, "stopped", "A", "enough")
+    happen("after")
+    assert store.set_state(registration.number, "promoted", "B", "by hand")
+    happen("much later")
+    store.write(registration, [late], DAY)  # it waited
+    labels = [
+        Event("label", time.time(), None, -1, name, label=True) for name in ("before", "after")
+    ]
+    store.write(registration, labels, DAY)
+    snapshot = store.snapshot("exp")
+    assert snapshot.sums[0, ARMS, 0, "users"].k == snapshot.facts["results"] == 2
+    assert snapshot.facts["not_running"] == 6
+    assert snapshot.sums[0, ARMS, 0, "accuracy"] == Sums(1, 1, 1, 1, 1, 1)
+    assert snapshot.sums[0, "pair:1", 1, "accuracy"] == Sums(1, -1, 1, 1, -1, 1)
+    assert store.set_state(registration.number, "running", None, "started again")
+    happen("again")
+    snapshot = store.snapshot("exp")
+    assert snapshot.facts["results"] == 3
+    assert snapshot.facts["not_running"] == 6
+
+
+def test_a_label_still_tells_of_the_pairs_of_a_result_with_its_accuracy(
+    new_store: NewStore,
+) -> None:
+    store = new_store()
+    registration = store.register(experiment(shadow=True))
+    scan = Event("result", time.time(), "u", 0, "r1", accuracy=0.0, verdict=False)
+    pair = Event("pair", time.time(), "u", 1, "r1", verdict=False, other=True)
+    label = Event("label", time.time(), None, -1, "r1", label=True)
+    judged = Event("label", time.time(), None, -1, "r1", accuracy=1.0)
+    for event in (scan, pair, judged, label, label):
+        store.write(registration, [event], DAY)
+    snapshot = store.snapshot("exp")
+    assert snapshot.sums[0, ARMS, 0, "accuracy"] == Sums(1, 0, 1, 0, 0, 1)
+    assert snapshot.sums[0, ARMS, 0, "recall"] == Sums(1, 0, 1, 0, 0, 1)
+    assert snapshot.sums[0, ARMS, 0, "labelled"] == Sums(1, 1, 1, 1, 1, 1)
+    assert snapshot.facts["pair:1:only_treatment"] == 1
+    assert snapshot.facts["duplicate_labels"] == 2
+
+
+@pytest.mark.parametrize("pair_first", [False, True])
+def test_a_pair_of_a_sticky_user_counts_after_a_change_of_the_split(
+    new_store: NewStore, pair_first: bool
+) -> None:
+    store = new_store()
+    store.register(experiment(shadow=True, sticky=True))
+    registration = store.register(experiment(shadow=True, sticky=True, traffic_split=0.1))
+    for request in ("r1", "r2"):
+        scan = Event("result", time.time(), "u", 0, request, 5.0, verdict=False, epoch=0)
+        pair = Event("pair", time.time(), "u", 1, request, 2.0, verdict=False, other=True)
+        label = Event("label", time.time(), None, -1, request, label=True)
+        events = [pair, scan, label] if pair_first else [scan, pair, label]
+        for event in events:
+            store.write(registration, [event], DAY)
+    snapshot = store.snapshot("exp")
+    assert snapshot.facts["pair:1:only_treatment"] == 2
+    pairs = {key: sums for key, sums in snapshot.sums.items() if key[1] == "pair:1"}
+    assert pairs[0, "pair:1", 1, "accuracy"] == Sums(1, 2, 2, 4, 4, 4)
+    assert {key[0] for key in pairs} == {0}  # a user in two epochs would count as two
+
+
+def test_a_failure_has_nothing_to_label(new_store: NewStore) -> None:
+    store = new_store()
+    registration = store.register(experiment())
+    for error in (True, False):
+        store.write(registration, [Event("result", time.time(), "u", 0, error=error)], DAY)
+    assert store.snapshot("exp").sums[0, ARMS, 0, "labelled"] == Sums(1, 0, 1, 0, 0, 1)
+
+
 def _write(where: str, seed: int, count: int) -> None:
     store = open_store(where)
     registration = store.register(experiment())

@@ -10,7 +10,7 @@ from typing import Any
 from raxe_abtest.config import Experiment
 from raxe_abtest.errors import ExperimentError
 from raxe_abtest.statistics.sums import Sums
-from raxe_abtest.store.batch import write_batch
+from raxe_abtest.store.batch import ENDED_AT, RESUMED_AT, write_batch
 from raxe_abtest.store.database import Database
 from raxe_abtest.store.records import ARMS, Event, Look, Peak, Registration, Snapshot
 from raxe_abtest.store.rows import (
@@ -96,15 +96,20 @@ class Store(Database):
         Only a running experiment is rolled back: what a person has decided stays. Return whether
         the state was set.
         """
-        running = "SELECT 1 FROM experiments WHERE number = ? AND state = 'running'"
+        now = time.time()
         with self.transaction(number):
-            if state == "rolled_back" and not self.execute(running, (number,)):
+            query = "SELECT state FROM experiments WHERE number = ?"
+            ran = self.execute(query, (number,)) == [("running",)]
+            if state == "rolled_back" and not ran:
                 return False
+            if ran != (state == "running"):
+                name = ENDED_AT if ran else RESUMED_AT
+                self.execute(SET_FACT, (number, name, now))
             self.execute(
                 "UPDATE experiments SET state = ?, model_id = ?, reason = ? WHERE number = ?",
                 (state, model_id, reason, number),
             )
-            event = Event("state", time.time(), None, -1, f"{state}: {reason}")
+            event = Event("state", now, None, -1, f"{state}: {reason}")
             self.execute(ADD_EVENT, event_row(number, 0, None, event))
         return True
 

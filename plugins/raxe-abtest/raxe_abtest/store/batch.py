@@ -6,6 +6,7 @@ after it, and processes and hosts that write at once take turns.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -29,8 +30,9 @@ from raxe_abtest.store.rows import (
 from raxe_abtest.store.schema import REQUEST_COLUMNS, USER_COLUMNS
 from raxe_abtest.units import pseudonym
 
-__all__ = ["write_batch"]
+__all__ = ["ENDED_AT", "RESUMED_AT", "write_batch"]
 
+ENDED_AT, RESUMED_AT = "ended_at", "resumed_at"  # facts, in seconds since 1970: when it last did
 SAMPLES_PER_ARM = 20_000  # latencies kept to see how alike one user's are
 MATURED_PER_BATCH = 2_000
 _REQUEST = ", ".join(("request", *REQUEST_COLUMNS))
@@ -41,6 +43,7 @@ def write_batch(
 ) -> None:
     """Write a batch, within a transaction of the caller."""
     number, secret = registration.number, registration.secret
+    came, events = len(events), _while_running(database, number, events)
     names = {unit: pseudonym(unit, secret) for unit in {e.unit for e in events} if unit is not None}
     keys = {e.request for e in events if e.kind in BY_REQUEST and e.request is not None}
     waiting = _load_waiting(database, number, time.time() - label_delay_s)
@@ -49,10 +52,26 @@ def write_batch(
     users = _load_users(database, number, sorted(units))
     fold = Fold(len(registration.epochs) - 1, users, requests)
     fold.apply([(None if e.unit is None else names[e.unit], e) for e in events])
+    if len(events) < came:
+        fold.facts["not_running"] += came - len(events)
     for key in waiting:
         if not requests[key].matured:
             fold.mature(requests[key])
     _save(database, number, fold)
+
+
+def _while_running(database: Database, number: int, events: Sequence[Event]) -> Sequence[Event]:
+    """Leave out what happened after the experiment had ended, and before it went on.
+
+    Everybody has one model then. Labels tell of what happened before, and always count.
+    """
+    query = "SELECT name, value FROM facts WHERE experiment = ? AND name IN (?, ?)"
+    found = dict(database.execute(query, (number, ENDED_AT, RESUMED_AT)))
+    ended, resumed = found.get(ENDED_AT), found.get(RESUMED_AT, 0.0)
+    if ended is None:
+        return events
+    end = resumed if resumed > ended else math.inf
+    return [e for e in events if e.kind in ("label", "count") or not ended < e.at < end]
 
 
 def _load_requests(database: Database, number: int, keys: Sequence[str]) -> dict[str, RequestRow]:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from raxe_abtest.errors import ExperimentError, StoreError
+from raxe_abtest.errors import ExperimentError, RefusedError, StoreError
 
 __all__ = ["Database"]
 
@@ -72,12 +72,12 @@ class Database(ABC):
         """Tell whether an error is the database's (and not a mistake in this program)."""
 
     @abstractmethod
+    def is_refusal(self, error: Exception) -> bool:
+        """Tell whether a failure is of a value, which no other try will make better."""
+
+    @abstractmethod
     def default_secret(self) -> bytes:
         """Return the secret that a new experiment gets."""
-
-    def local_secret(self) -> bytes | None:
-        """Return the secret when the database cannot be asked; None where it alone has it."""
-        return None
 
     def connected(self) -> Any:
         """Return the connection, a new one if need be."""
@@ -119,7 +119,12 @@ class Database(ABC):
 
     @contextmanager
     def guarded(self) -> Iterator[None]:
-        """Turn the database's errors into a StoreError, and connect anew after one."""
+        """Turn the database's errors into a StoreError, and connect anew after one.
+
+        Raises:
+            RefusedError: the database refused a value.
+            StoreError: the database cannot be used.
+        """
         try:
             yield
         except (StoreError, ExperimentError):
@@ -127,8 +132,12 @@ class Database(ABC):
         except Exception as error:
             if not self.is_failure(error):
                 raise
-            self.drop_connection()
             said = " ".join(str(error).split())[:200]
+            if self.is_refusal(error):
+                raise RefusedError(
+                    f"The A/B store {self.where} refused a value: {said}."
+                ) from error
+            self.drop_connection()
             raise StoreError(f"The A/B store {self.where} failed: {said}.") from error
 
     def close(self) -> None:

@@ -151,9 +151,9 @@ class Fold:
             row.add(LABELLED, 1.0)
             if request is not None:
                 request.done = request.matured = True
-        elif request is None:
+        elif request is None and not event.error:  # what has failed has nothing to label
             row.add(LABELLED, 0.0)
-        else:
+        if request is not None:
             self._settle(request)
 
     def _pair(self, unit: bytes, event: Event, epoch: int) -> None:
@@ -168,20 +168,19 @@ class Fold:
                 request.unit, request.matured = unit, True
             if event.verdict is not None and event.other is not None:
                 request.others[treatment] = (event.verdict, event.other)
-        row = self.users.get((epoch, f"pair:{treatment}", unit))
-        if row is None:
-            row = UserRow(event.variant, event.at)
-            self.users[epoch, f"pair:{treatment}", unit] = row
+        row = self._pair_row(treatment, unit, event.at)
         self.logged.append((epoch, unit, event))
+        row.add(ERROR, float(event.error))
         if event.latency_ms is not None:
             row.add(LATENCY, event.latency_ms)
         if request is not None:
-            self._settle(request)
+            self._settle_pairs(request)
 
     def _label(self, event: Event, epoch: int) -> None:
         request = self._request(event, epoch)
         assert request is not None
-        if request.done or request.label is not None or request.accuracy is not None:
+        known = request.done and event.label is None  # a verdict's truth still tells of its pairs
+        if known or request.label is not None or request.accuracy is not None:
             self.facts["duplicate_labels"] += 1
             return
         request.label, request.accuracy = event.label, event.accuracy
@@ -204,33 +203,43 @@ class Fold:
         row = self.users.get((request.epoch, ARMS, request.unit))
         return row if row is not None and row.variant == request.variant else None
 
+    def _pair_row(self, treatment: str, unit: bytes, at: float) -> UserRow:
+        """Return the user's row of pairs: one for all epochs, as no split decides who judges."""
+        key = (0, f"pair:{treatment}", unit)
+        row = self.users.get(key)
+        if row is None:
+            row = self.users[key] = UserRow(int(treatment), at)
+        return row
+
     def _settle(self, request: RequestRow) -> None:
-        """Count the outcome once both the verdict and the label are there."""
+        """Count the outcome, when the later one of result and label has come."""
         label = request.label
         if request.unit is None or (label is None and request.accuracy is None):
             return
         row = self._arm_row(request)
-        if row is not None and not request.done:
+        if row is not None:
             value = request.accuracy
             if value is None and request.verdict is not None:
                 value = float(request.verdict == label)
-            if value is not None:
+            if value is not None and not request.done:
                 row.add(ACCURACY, value)
-                if label is not None and request.verdict is not None:
-                    row.add(RECALL if label else FALSE_ALARM, float(request.verdict))
                 request.done = True
+            if label is not None and request.verdict is not None:
+                row.add(RECALL if label else FALSE_ALARM, float(request.verdict))
             if not request.matured:  # labelled, even where a failed request has no verdict
                 row.add(LABELLED, 1.0)
                 request.matured = True
-        if label is not None:
-            self._settle_pairs(request, label)
+        self._settle_pairs(request)
 
-    def _settle_pairs(self, request: RequestRow, label: bool) -> None:
+    def _settle_pairs(self, request: RequestRow) -> None:
+        label = request.label
+        if label is None:
+            return
         assert request.unit is not None
         for treatment, verdicts in request.others.items():
-            pair = self.users.get((request.epoch, f"pair:{treatment}", request.unit))
-            if verdicts is None or pair is None:
+            if verdicts is None:
                 continue
+            pair = self._pair_row(treatment, request.unit, request.at)
             control, other = verdicts
             right = (control == label, other == label)
             pair.add(ACCURACY, float(right[1]) - float(right[0]))

@@ -53,6 +53,12 @@ class PostgresStore(Store):
 
         return isinstance(error, (psycopg.Error, OSError))
 
+    def is_refusal(self, error: Exception) -> bool:
+        """Tell whether a value is too large, not of its type, or none where there must be one."""
+        import psycopg
+
+        return isinstance(error, (psycopg.DataError, psycopg.IntegrityError))
+
     def default_secret(self) -> bytes:
         """Return a new secret; the database keeps it for all hosts."""
         return secrets.token_bytes(32)

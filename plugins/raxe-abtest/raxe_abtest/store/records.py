@@ -23,8 +23,8 @@ class Event(NamedTuple):
 
     ``unit`` is the user's id as it was given and leaves this process only as a pseudonym.
     ``verdict`` and ``label`` say threat or not; for a pair, ``verdict`` is the control's and
-    ``other`` the treatment's, ``latency_ms`` the difference of the two. Without an ``epoch`` the
-    event belongs to the one that runs.
+    ``other`` the treatment's, ``latency_ms`` and ``error`` (1, 0 or -1) the treatment's less the
+    control's. Without an ``epoch`` the event belongs to the one that runs.
     """
 
     kind: str
@@ -34,7 +34,7 @@ class Event(NamedTuple):
     request: str | None = None
     latency_ms: float | None = None
     accuracy: float | None = None
-    error: bool = False
+    error: int = 0
     verdict: bool | None = None
     label: bool | None = None
     other: bool | None = None

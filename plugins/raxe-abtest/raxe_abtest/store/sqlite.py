@@ -46,6 +46,10 @@ class SqliteStore(Store):
         """Tell whether the file or the disk is at fault."""
         return isinstance(error, (sqlite3.Error, OSError))
 
+    def is_refusal(self, error: Exception) -> bool:
+        """Tell whether a value is too large, or none where there must be one."""
+        return isinstance(error, (sqlite3.DataError, sqlite3.IntegrityError))
+
     def default_secret(self) -> bytes:
         """Return the secret of this store: 32 random bytes in a file beside it.
 
@@ -62,13 +66,6 @@ class SqliteStore(Store):
             raise StoreError(str(error)) from error
         except OSError as error:
             raise StoreError(f"{path}: cannot be used: {error.strerror or error}.") from error
-
-    def local_secret(self) -> bytes | None:
-        """Return the secret in the file beside the database, which may be broken."""
-        try:
-            return self.default_secret()
-        except StoreError:
-            return None
 
     def exists(self) -> bool:
         """Tell whether the file is there."""
