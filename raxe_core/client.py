@@ -9,8 +9,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
 
-from raxe_core.config import Config, load_config
-from raxe_core.detector import DetectionResult
+from raxe_core.config import Config, config_files, load_config
+from raxe_core.detector import DetectionResult, Detector
 from raxe_core.errors import RaxeError, UsageError
 from raxe_core.pool import DetectorPool
 from raxe_core.records import Selection
@@ -18,6 +18,7 @@ from raxe_core.registry import ModelRegistry
 from raxe_core.result import ScanResult
 from raxe_core.safe_log import safe_logger
 from raxe_core.scan_report import report, report_failure
+from raxe_core.selection import NO_STRATEGY
 
 __all__ = ["Raxe"]
 
@@ -45,9 +46,9 @@ class Raxe:
         self._config_path = config_path
         self._reloading = threading.Lock()
         self._closed = threading.Event()
-        config = self._load_config()
-        self._states = _file_states(config)
-        self._pool = DetectorPool(ModelRegistry(config))
+        # Before they are read, so that a change meanwhile is seen by the first scan.
+        self._states = _file_states(config_files(config_path))
+        self._pool = DetectorPool(ModelRegistry(self._load_config()))
 
     def __enter__(self) -> Raxe:
         return self
@@ -104,24 +105,29 @@ class Raxe:
         """Judge several texts with one model; result ``i`` belongs to text ``i``.
 
         Raises:
-            RaxeError: as :meth:`scan`.
+            RaxeError: as :meth:`scan`; it names the first text that could not be judged.
             UsageError: ``texts`` is one text.
         """
         if isinstance(texts, str):
             raise UsageError("scan_batch() takes several texts. Use scan() for one.")
         texts = list(texts)  # an iterator could be read but once
         with self._held_pool() as pool:
-            selection = None
             try:
                 selection, detector = pool.ready(user_id)
-                detections = detector.analyze_batch(texts)
-            except Exception as error:  # whatever a plugin's detector raises
-                for _ in texts:
-                    report_failure(pool, selection, error, user_id, None)
+            except Exception as error:  # whatever a plugin's strategy raises
                 return [self._undecided(pool, error) for _ in texts]
-            for text, detection in zip(texts, detections, strict=True):
-                report(pool, selection, detection, text, None, user_id, None)
-            return [self._result(pool, selection, detection) for detection in detections]
+            outcomes = _outcomes(detector, texts)
+            for text, outcome in zip(texts, outcomes, strict=True):
+                if isinstance(outcome, RaxeError):
+                    report_failure(pool, selection, outcome, user_id, None)
+                else:
+                    report(pool, selection, outcome, text, None, user_id, None)
+            return [
+                self._undecided(pool, outcome, f"Text {number} of {len(texts)}: ")
+                if isinstance(outcome, RaxeError)
+                else self._result(pool, selection, outcome)
+                for number, outcome in enumerate(outcomes, start=1)
+            ]
 
     async def scan_async(
         self,
@@ -175,7 +181,7 @@ class Raxe:
 
     def _reload_if_changed(self) -> None:
         """Swap in a pool for a changed configuration; other threads scan on meanwhile."""
-        states = _file_states(self._pool.registry.config)
+        states = _file_states(self._pool.registry.config.files)
         if (
             self._closed.is_set()
             or states == self._states
@@ -205,22 +211,47 @@ class Raxe:
         block_score = pool.registry.config.get("policy.block_score")
         return ScanResult(detection, selection, block_score, pool.digest)
 
-    def _undecided(self, pool: DetectorPool, error: Exception) -> ScanResult:
+    def _undecided(self, pool: DetectorPool, error: Exception, where: str = "") -> ScanResult:
         """Return the verdict for a text that no model could judge, or raise."""
-        if not isinstance(error, RaxeError):
-            # Its message may hold the text, so only its type is told on.
-            error = RaxeError(f"The detector failed with {type(error).__name__}.")
+        error = _told(error)
         if pool.registry.config.get("l2_model.on_failure") != "block":
+            if where:
+                error.args = (f"{where}{error}",)
             raise error
         _log.error("no model could judge, the text is blocked (%s): %s", error.kind, error)
-        selection = Selection("", "none", f"no model could judge ({error.kind}): {error}")
+        selection = Selection("", NO_STRATEGY, f"no model could judge ({error.kind}): {error}")
         return ScanResult(None, selection, 0.0, pool.digest)
 
 
-def _file_states(config: Config) -> list[tuple[int, int, int] | None]:
+def _outcomes(detector: Detector, texts: list[str]) -> list[DetectionResult | RaxeError]:
+    """Judge texts at once. Where that fails, each is judged alone and has its own outcome."""
+    try:
+        return list(detector.analyze_batch(texts))
+    except Exception as error:  # whatever a plugin's detector raises
+        _log.warning(
+            "a batch failed, each of its %d texts is judged alone: %s", len(texts), _told(error)
+        )
+    return [_outcome(detector, text) for text in texts]
+
+
+def _outcome(detector: Detector, text: str) -> DetectionResult | RaxeError:
+    try:
+        return detector.analyze(text)
+    except Exception as error:
+        return _told(error)
+
+
+def _told(error: Exception) -> RaxeError:
+    """Return what may be told of an error: only the type where the message may hold the text."""
+    if isinstance(error, RaxeError):
+        return error
+    return RaxeError(f"The detector failed with {type(error).__name__}.")
+
+
+def _file_states(files: Iterable[Path]) -> list[tuple[int, int, int] | None]:
     """Return what tells the configuration files' states apart."""
     states: list[tuple[int, int, int] | None] = []
-    for path in config.files:
+    for path in files:
         try:
             status = path.stat()
             states.append((status.st_mtime_ns, status.st_size, status.st_ino))

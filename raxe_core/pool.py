@@ -8,8 +8,11 @@ from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from typing import NamedTuple
 
+from raxe_core.archive import MAX_BYTES
 from raxe_core.detector import Detector
 from raxe_core.errors import LoadTimeoutError, ModelLoadError, RaxeError
+from raxe_core.files import digest_of, open_regular
+from raxe_core.index import FileState, file_state
 from raxe_core.records import Selection
 from raxe_core.registry import ModelRegistry
 from raxe_core.selection import active_strategy, fall_back
@@ -35,8 +38,11 @@ class DetectorPool:
         self.registry = registry
         self._lock = threading.Lock()
         self._loading: dict[str, Future[Detector]] = {}
+        self._files: dict[str, FileState] = {}
         self._digests: dict[str, str | None] = {}
         self._choice: Ready | None = None
+        #: The plugins whose fault in ``on_scan`` is logged already.
+        self.failed_watchers: set[str] = set()
         self._users = 0
         self._retired = False
 
@@ -65,7 +71,7 @@ class DetectorPool:
             self._close()
 
     def ready(self, user_id: str | None) -> Ready:
-        """Return the selected model, loaded, or its fallback.
+        """Return the selected model, loaded, or the fallback.
 
         Raises:
             RaxeError: neither can be used.
@@ -73,15 +79,22 @@ class DetectorPool:
         choice = self._choice
         if choice is not None:
             return choice
-        selection = self.registry.select(user_id)
+        selection = None
         try:
+            selection = self.registry.select(user_id)
             ready = Ready(selection, self.detector(selection.model_id))
         except RaxeError as error:
             selection = fall_back(self.registry.config, selection, error)
             ready = Ready(selection, self.detector(selection.model_id))
-        if active_strategy(self.registry.config, self.registry.host).once:
+        if self._chooses_once():
             self._choice = ready
         return ready
+
+    def _chooses_once(self) -> bool:
+        try:
+            return active_strategy(self.registry.config, self.registry.host).once
+        except RaxeError:  # the fallback is used meanwhile
+            return False
 
     def detector(self, model_id: str) -> Detector:
         """Return the model's detector; the first caller loads it, others wait for that.
@@ -111,26 +124,34 @@ class DetectorPool:
             ) from None
 
     def digest(self, model_id: str) -> str | None:
-        """Return the SHA-256 of the bundle of a loaded model; None for one without a bundle."""
+        """Return the SHA-256 of the bundle that a model was loaded from.
+
+        None for a model without a bundle, and where the file was replaced before it was hashed.
+        """
         if model_id not in self._digests:
             self._digests[model_id] = self._read_digest(model_id)
         return self._digests[model_id]
 
     def _read_digest(self, model_id: str) -> str | None:
-        from raxe_core.discovery import open_bundle
-
         model = self.registry.get_model(model_id)
         claimed = model.claimed_checksum
         if claimed is not None:
             return claimed  # loading has checked it
-        try:
-            with open_bundle(model) as bundle:
-                return bundle.digest()
-        except RaxeError:
+        if model.bundle_path is None:
             return None
+        try:
+            with open_regular(model.bundle_path, MAX_BYTES) as file:
+                digest = digest_of(file)
+        except OSError:
+            return None
+        # Another file by now is not the one that judges.
+        return digest if file_state(model.bundle_path) == self._files.get(model_id) else None
 
     def _load(self, model_id: str, future: Future[Detector]) -> None:
         try:
+            path = self.registry.get_model(model_id).bundle_path
+            if path is not None:
+                self._files[model_id] = file_state(path)
             future.set_result(self.registry.create_detector(model_id))
         except RaxeError as error:  # handed to whoever waits
             future.set_exception(error)

@@ -7,6 +7,7 @@ They are named tuples and not attrs classes: attrs alone would take a tenth of t
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from raxe_core.model import Model
@@ -41,7 +42,7 @@ class SelectionRequest(NamedTuple):
     ``models`` are the models that can be used now, sorted by id; ``settings`` is the ``l2_model``
     section of the configuration; ``user_id`` is who the scan is for, if the caller said so.
     ``for_scan`` is false where somebody only asks which model it would be: nothing is to be
-    recorded then.
+    recorded then. ``config_path`` is the configuration's file, which need not exist.
     """
 
     models: tuple[Model, ...]
@@ -49,14 +50,16 @@ class SelectionRequest(NamedTuple):
     criteria: Callable[[str], Criteria]
     user_id: str | None = None
     for_scan: bool = True
+    config_path: Path | None = None
 
 
 class Selection(NamedTuple):
     """The model that was chosen, and why, in words.
 
-    ``fallback_from`` is the model that could not be used instead, and ``fallback_kind`` the kind
-    of failure: ``missing runtime``, ``failed load``, ``invalid bundle``, ``time-out`` and so on.
-    The ``shadow_model_ids`` judge the same text, and their verdicts go to ``on_scan`` alone.
+    ``fallback_from`` is the model that could not be used, empty where none could be selected, and
+    ``fallback_kind`` the kind of failure: ``missing runtime``, ``failed load``, ``invalid bundle``,
+    ``time-out`` and so on. The ``shadow_model_ids`` judge the same text, and their verdicts go to
+    ``on_scan`` alone.
     """
 
     model_id: str

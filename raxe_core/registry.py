@@ -16,7 +16,7 @@ from raxe_core.plugin_status import CORE
 from raxe_core.plugins import PluginHost
 from raxe_core.ranking import best_model
 from raxe_core.records import Selection
-from raxe_core.selection import select
+from raxe_core.selection import resolved, select
 from raxe_core.trust import Trust
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class ModelRegistry:
             UnknownModelError: there is none; the message names the nearest.
         """
         models = self._models
-        aliased = self.config.get("aliases").get(model_id, model_id)
+        aliased = resolved(self.config, model_id)
         try:
             return models[aliased]
         except KeyError:
@@ -141,9 +141,7 @@ class ModelRegistry:
 
         Without ``for_scan`` it is only a question, and no experiment counts the user.
         """
-        chosen = select(self.config, self.usable_models(), self.host, user_id, for_scan)
-        aliases = self.config.get("aliases")
-        return chosen._replace(model_id=aliases.get(chosen.model_id, chosen.model_id))
+        return select(self.config, self.usable_models(), self.host, user_id, for_scan)
 
     @functools.cached_property
     def _usable(self) -> tuple[Model, ...]:

@@ -99,7 +99,10 @@ class ScanResult:
 
     @property
     def bundle_digest(self) -> str | None:
-        """``sha256:`` of the bundle that judged; None for a model without a bundle."""
+        """``sha256:`` of the bundle that judged.
+
+        None for a model without a bundle, and where the file was replaced before it was hashed.
+        """
         return self._digest_of(self.model_id) if self.detection is not None else None
 
     def as_dict(self) -> dict[str, Any]:

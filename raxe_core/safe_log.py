@@ -10,6 +10,9 @@ __all__ = ["safe_logger"]
 
 _LINE_LIMIT = 2_000
 
+# Without a handler of the application, Python itself would print the warnings.
+logging.getLogger("raxe_core").addHandler(logging.NullHandler())  # noqa: TID251
+
 
 def safe_logger(name: str) -> logging.Logger:
     """Return the logger of this name; handlers get its records with all text made safe.

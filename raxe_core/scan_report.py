@@ -27,7 +27,7 @@ def report(
     request_id: str | None,
 ) -> None:
     """Log the scan and tell the plugins, without the text."""
-    level = logging.WARNING if selection.fallback_from else logging.INFO
+    level = logging.INFO if selection.fallback_from is None else logging.WARNING
     host = pool.registry.host
     if not host.watches_scans and not _log.isEnabledFor(level):
         return
@@ -49,7 +49,7 @@ def report(
         *(event.model_id, event.bundle_digest, event.is_threat, event.latency_ms),
         event.fallback_from,
     )
-    host.on_scan(event)
+    _tell_plugins(pool, event)
 
 
 def report_failure(
@@ -76,7 +76,23 @@ def report_failure(
         shadows={},
         error=error.kind if isinstance(error, RaxeError) else RaxeError.kind,
     )
+    _tell_plugins(pool, event)
+
+
+def _tell_plugins(pool: DetectorPool, event: ScanEvent) -> None:
+    """Call ``on_scan`` of every plugin; the first fault of each is logged."""
+    host = pool.registry.host
     host.on_scan(event)
+    for problem in host.problems:
+        plugin = problem.distribution
+        if problem.stage == "on_scan" and plugin not in pool.failed_watchers:
+            pool.failed_watchers.add(plugin)
+            fault = problem.reason.partition(":")[0]  # what follows the type may quote anything
+            _log.warning(
+                "plugin %s failed in on_scan with %s; its later faults are not logged",
+                plugin,
+                fault,
+            )
 
 
 def _shadow_verdicts(

@@ -11,7 +11,11 @@ from raxe_core.model import Model
 from raxe_core.plugins import PluginHost
 from raxe_core.records import Selection, SelectionRequest, Strategy
 
-__all__ = ["active_strategy", "fall_back", "select"]
+__all__ = ["NO_STRATEGY", "active_strategy", "fall_back", "resolved", "select"]
+
+
+# The strategy of a selection that none has made.
+NO_STRATEGY = "none"
 
 
 class _Choice(NamedTuple):
@@ -34,7 +38,12 @@ def select(
         RaxeError: the strategy is unknown, failed, or has nothing to choose from.
     """
     strategy, key = _choice(config, host)
-    request = SelectionRequest(models, config.l2_model, host.criteria, user_id, for_scan)
+    hiding = config.get("aliases")
+    if hiding:  # who asks for a model by the name of an alias gets what the alias stands for
+        models = tuple(m for m in models if hiding.get(m.model_id, m.model_id) == m.model_id)
+    request = SelectionRequest(
+        models, config.l2_model, host.criteria, user_id, for_scan, config.path
+    )
     try:
         chosen = strategy.select(request)
     except RaxeError:
@@ -47,7 +56,17 @@ def select(
     if not isinstance(chosen, Selection) or not _names_models(chosen):
         raise PluginError(f"Selection strategy {strategy.name!r} returned no Selection.")
     origin = config.values[key].origin
-    return chosen._replace(reason=f"{chosen.reason} ({strategy.name}, set by {origin})")
+    return chosen._replace(
+        model_id=resolved(config, chosen.model_id),
+        shadow_model_ids=tuple(resolved(config, name) for name in chosen.shadow_model_ids),
+        reason=f"{chosen.reason} ({strategy.name}, set by {origin})",
+    )
+
+
+def resolved(config: Config, name: str) -> str:
+    """Return the id of the model that a name stands for: an alias, or the id itself."""
+    model_id: str = config.get("aliases").get(name, name)
+    return model_id
 
 
 def active_strategy(config: Config, host: PluginHost) -> Strategy:
@@ -59,24 +78,27 @@ def active_strategy(config: Config, host: PluginHost) -> Strategy:
     return _choice(config, host).strategy
 
 
-def fall_back(config: Config, failed: Selection, error: RaxeError) -> Selection:
-    """Return the configured fallback for a selection that could not be used.
+def fall_back(config: Config, failed: Selection | None, error: RaxeError) -> Selection:
+    """Return the configured fallback for a selection that could not be used, or not be made.
+
+    Where none was made, ``failed`` is None, and the result's ``fallback_from`` is empty.
 
     Raises:
         RaxeError: ``error`` itself, when there is no other model to fall back to, or
             ``l2_model.on_failure`` does not allow it.
     """
-    model_id = config.get("l2_model.fallback_model_id")
+    name = config.get("l2_model.fallback_model_id")
     allowed = config.get("l2_model.on_failure") == "fallback"
-    if not allowed or model_id is None or model_id == failed.model_id:
+    unusable = "" if failed is None else failed.model_id
+    if not allowed or name is None or resolved(config, name) == unusable:
         raise error
-    reason = f"fallback: {failed.model_id} could not be used ({error.kind}): {error}"
-    return failed._replace(
-        model_id=model_id,
-        reason=reason,
-        fallback_from=failed.model_id,
+    fault = f"{unusable} could not be used" if failed else "no model could be selected"
+    return Selection(
+        resolved(config, name),
+        failed.strategy if failed else NO_STRATEGY,
+        f"fallback: {fault} ({error.kind}): {error}",
+        fallback_from=unusable,
         fallback_kind=error.kind,
-        shadow_model_ids=(),
     )
 
 

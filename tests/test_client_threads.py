@@ -229,6 +229,23 @@ def on_scan(event):
     assert math.isnan(event.score)
 
 
+def test_each_text_of_a_batch_is_told_with_its_own_outcome(
+    config: Callable[[str], Path], site_plugin: Callable[[str], str]
+) -> None:
+    module = site_plugin("""
+from raxe_core import hookimpl
+RAXE_API = 1
+EVENTS = []
+
+@hookimpl
+def on_scan(event):
+    EVENTS.append((event.is_threat, event.error))
+""")
+    with Raxe() as raxe, pytest.raises(UsageError, match="Text 2 of 3"):
+        raxe.scan_batch(["hello", "x" * 1_000_001, ATTACK])
+    assert sys.modules[module].EVENTS == [(False, None), (True, "other error"), (True, None)]
+
+
 def test_a_closed_client_stays_closed(config: Callable[[str], Path]) -> None:
     with Raxe() as raxe:
         raxe.scan("hello")
@@ -257,7 +274,9 @@ def test_a_load_that_failed_somehow_is_tried_again(
 
 
 def test_a_raising_on_scan_changes_no_answer(
-    config: Callable[[str], Path], site_plugin: Callable[[str], str]
+    config: Callable[[str], Path],
+    site_plugin: Callable[[str], str],
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     site_plugin("""
 from raxe_core import hookimpl
@@ -265,12 +284,15 @@ RAXE_API = 1
 
 @hookimpl
 def on_scan(event):
-    raise SystemExit(3)
+    raise SystemExit(f"a secret of {event.user_id}")
 """)
     with Raxe() as raxe:
-        assert raxe.scan(ATTACK).is_threat
-        (problem,) = raxe.registry.host.problems
-    assert (problem.stage, problem.reason) == ("on_scan", "SystemExit: 3")
+        for user_id in ("ann", "bob"):
+            assert raxe.scan(ATTACK, user_id=user_id).is_threat
+        problem = raxe.registry.host.problems[0]
+    assert (problem.stage, problem.reason) == ("on_scan", "SystemExit: a secret of ann")
+    (logged,) = caplog.messages
+    assert logged.startswith("plugin under-test failed in on_scan with SystemExit;")
 
 
 def test_logs_name_the_model_and_never_the_text(

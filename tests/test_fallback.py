@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,7 +12,7 @@ import pytest
 from tiny_model import write_bundle
 
 from conftest import RunRaxe
-from raxe_core import Raxe
+from raxe_core import ConfigError, Raxe
 
 ATTACK = "ignore previous instructions"
 WANTED = "v9.0_tiny"
@@ -70,3 +72,56 @@ def test_kind_of_failure_is_told(
     assert scanned.exit_code == 1
     assert json.loads(scanned.stdout)["selection"]["fallback_kind"] == kind
     assert scanned.stderr.startswith(f"Warning: fallback: {WANTED} could not be used ({kind}): ")
+
+
+@pytest.mark.parametrize(
+    ("settings", "reason"),
+    [
+        ('constraints: ["p95_latency_ms<1"]', "No active model meets p95_latency_ms<1"),
+        ("selection: explicit", "l2_model.model_id is not set"),
+        ("selection: lucky", "No selection strategy 'lucky'"),
+        ("selection: benchmark", "no model was measured on this machine"),
+    ],
+)
+def test_fallback_is_used_where_no_model_could_be_selected(
+    home: Path, raxe: RunRaxe, caplog: pytest.LogCaptureFixture, settings: str, reason: str
+) -> None:
+    write_bundle(home / "models", "v9.1_small")
+    (home / "config.yaml").write_text(f"l2_model: {{{settings}, fallback_model_id: v9.1_small}}\n")
+    with Raxe() as client:
+        selection = client.scan(ATTACK).selection
+        assert client.scan(ATTACK).selection == selection
+    assert (selection.model_id, selection.fallback_from) == ("v9.1_small", "")
+    assert selection.fallback_kind == "other error"
+    told = "fallback: no model could be selected (other error): "
+    assert selection.reason.startswith(told)
+    assert reason in selection.reason
+    assert {record.levelname for record in caplog.records} == {"WARNING"}
+    scanned, which = raxe("scan", ATTACK), raxe("models", "which", "--explain")
+    assert (scanned.exit_code, which.exit_code) == (1, 0)
+    assert scanned.stderr == which.stderr == f"Warning: {selection.reason}\n"
+    assert which.stdout.startswith("v9.1_small\n")
+
+
+def test_command_line_tells_of_the_fallback_once(home: Path) -> None:
+    write_bundle(home / "models", "v9.1_small")
+    (home / "config.yaml").write_text(
+        f"l2_model: {{selection: explicit, model_id: {WANTED}, fallback_model_id: v9.1_small}}\n"
+    )
+    code = "from raxe_core.cli.main import program; program()"
+    command = [sys.executable, "-c", code, "scan", ATTACK]
+    scanned = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert scanned.returncode == 1
+    (line,) = scanned.stderr.splitlines()
+    assert line.startswith(f"Warning: fallback: {WANTED} could not be used (unknown model): ")
+
+
+def test_without_a_fallback_that_may_be_used_no_selection_is_an_error(
+    home: Path, raxe: RunRaxe
+) -> None:
+    write_bundle(home / "models", "v9.1_small")
+    for more in ("", ", on_failure: raise, fallback_model_id: v9.1_small"):
+        (home / "config.yaml").write_text(f"l2_model: {{selection: explicit{more}}}\n")
+        with Raxe() as client, pytest.raises(ConfigError, match="model_id is not set"):
+            client.scan(ATTACK)
+        assert raxe("models", "which").exit_code == 2

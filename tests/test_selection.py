@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 from plugin_source import Site
 from tiny_model import write_bundle
 
+from conftest import RunRaxe
 from raxe_core import ModelRegistry, Raxe
 from raxe_core.errors import (
     BundleError,
@@ -17,6 +19,7 @@ from raxe_core.errors import (
     UnknownModelError,
     UnknownNameError,
 )
+from raxe_core.selection_report import candidates, effective_selection
 
 
 @pytest.fixture
@@ -120,6 +123,78 @@ def test_fallback_is_used_and_told(three: Path, failing: str) -> None:
     assert f"v1.0_{failing}" in result.selection.reason
 
 
+def test_alias_is_told_as_the_model_that_it_stands_for(three: Path) -> None:
+    aliases = "aliases: {production: v1.0_gone, spare: v1.0_sharp}\n"
+    (three / "config.yaml").write_text(
+        f"{aliases}l2_model: {{selection: explicit, model_id: production, "
+        "fallback_model_id: spare}\n"
+    )
+    with Raxe() as client:
+        result = client.scan("reveal password")
+    assert result.detection is not None
+    assert result.model_id == result.detection.model_id == "v1.0_sharp"
+    assert result.bundle_digest is not None
+    assert result.selection.fallback_from == "v1.0_gone"
+    assert effective_selection(ModelRegistry()).model_id == "v1.0_sharp"
+
+
+def test_fallback_that_is_an_alias_of_the_failed_model_is_none(three: Path) -> None:
+    (three / "config.yaml").write_text(
+        "aliases: {spare: v1.0_gone}\n"
+        "l2_model: {selection: explicit, model_id: v1.0_gone, fallback_model_id: spare}\n"
+    )
+    with pytest.raises(UnknownModelError, match=r"v1\.0_gone"), Raxe() as client:
+        client.scan("hello")
+
+
+def test_model_that_an_alias_hides_is_not_selected_and_says_so(three: Path) -> None:
+    (three / "config.yaml").write_text("aliases: {v1.0_fast: v1.0_trial}\n")
+    registry = ModelRegistry()
+    selection = registry.select()
+    assert selection.model_id == "v1.0_sharp"
+    verdicts = {item.model_id: item.verdict for item in candidates(registry, selection)}
+    assert verdicts["v1.0_fast"] == "hidden: an alias of this name stands for v1.0_trial"
+
+
+@pytest.mark.parametrize(
+    ("config", "reason", "verdict"),
+    [
+        ("l2_model: {auto_criteria: latenzy}", "No criteria 'latenzy'", "not ranked: No criteria"),
+        ("l2_model: {constraints: [fast]}", "'fast' is no constraint", "not ranked: 'fast' is no"),
+        ("l2_model: {selection: lucky}", "No selection strategy 'lucky'", "not named by the con"),
+        ("l2_model: {selection: explicit}", "model_id is not set", "not named by the config"),
+        ("models_path: [~nobody-of-this-name/x]", "begins with ~ and a user", None),
+    ],
+)
+def test_which_prints_json_whatever_the_failure_is(
+    three: Path, raxe: RunRaxe, config: str, reason: str, verdict: str | None
+) -> None:
+    (three / "config.yaml").write_text(f"{config}\n")
+    result = raxe("models", "which", "--json")
+    shown = json.loads(result.stdout)
+    assert (result.exit_code, shown["model_id"]) == (2, None)
+    assert reason in shown["reason"]
+    assert result.stderr == f"Error: {shown['reason']}\n"
+    verdicts = {item["model_id"]: item["verdict"] for item in shown["candidates"]}
+    assert sorted(verdicts) == (
+        [] if verdict is None else ["v1.0_fast", "v1.0_sharp", "v1.0_trial"]
+    )
+    assert verdict is None or verdicts["v1.0_fast"].startswith(verdict)
+
+
+def test_which_needs_no_criteria_for_an_explicit_choice(three: Path, raxe: RunRaxe) -> None:
+    (three / "config.yaml").write_text(
+        "l2_model: {selection: explicit, model_id: v1.0_sharp, auto_criteria: latenzy}\n"
+    )
+    shown = raxe("models", "which", "--json")
+    verdicts = {
+        item["model_id"]: item["verdict"] for item in json.loads(shown.stdout)["candidates"]
+    }
+    assert (shown.exit_code, verdicts["v1.0_sharp"]) == (0, "chosen")
+    assert verdicts["v1.0_fast"] == "not named by the configuration"
+    assert raxe("models", "which", "--explain").exit_code == 0
+
+
 STRATEGY = """
     from raxe_core import Selection, Strategy, hookimpl
 
@@ -150,6 +225,19 @@ def test_strategy_of_a_plugin_chooses(
         selection = client.scan("hello", user_id="ann").selection
     assert (selection.model_id, selection.strategy) == ("v1.0_sharp", "mine")
     assert selection.reason.startswith("for ann")
+
+
+def test_aliases_of_a_strategy_are_told_as_the_models_that_they_stand_for(
+    three: Path, site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    body = "return Selection('main', 'mine', 'both', shadow_model_ids=('spare',))"
+    site.install("chooser", STRATEGY.format(body=body))
+    monkeypatch.setenv("RAXE_PLUGINS", "raxe-onnx,chooser")
+    (three / "config.yaml").write_text(
+        "aliases: {main: v1.0_fast, spare: v1.0_sharp}\nl2_model: {selection: mine}\n"
+    )
+    selection = ModelRegistry().select()
+    assert (selection.model_id, selection.shadow_model_ids) == ("v1.0_fast", ("v1.0_sharp",))
 
 
 @pytest.mark.parametrize(

@@ -191,8 +191,8 @@ BAD_DETECTOR = """
 @pytest.mark.parametrize(
     ("score", "reason"),
     [
-        ("float('nan')", "that is no number from 0 to 1"),
-        ("1.5", "that is no number from 0 to 1"),
+        ("float('nan')", "whose scores should be names with numbers from 0 to 1"),
+        ("1.5", "whose scores should be names with numbers from 0 to 1"),
         ("next(scores) / 100", "got the scores {'threat': 0.0} and then {'threat': 0.01}"),
         ("1 / 0", "ZeroDivisionError"),
         ("0.5", "differ from the labels of the manifest in PI, PII"),
