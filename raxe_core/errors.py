@@ -76,9 +76,13 @@ class UnknownModelError(UsageError):
 class UnknownNameError(UsageError):
     """No criteria, strategy or reporter has this name."""
 
+    kind = "unknown name"
+
 
 class ConfigError(UsageError):
     """``config.yaml`` or an environment variable holds something wrong."""
+
+    kind = "wrong setting"
 
 
 class DatasetError(UsageError):
@@ -126,6 +130,8 @@ class LoadTimeoutError(ModelLoadError):
 
 class NoModelError(RaxeError):
     """No model is left to select from."""
+
+    kind = "no model"
 
 
 class PluginError(RaxeError):

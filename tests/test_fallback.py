@@ -75,16 +75,21 @@ def test_kind_of_failure_is_told(
 
 
 @pytest.mark.parametrize(
-    ("settings", "reason"),
+    ("settings", "kind", "reason"),
     [
-        ('constraints: ["p95_latency_ms<1"]', "No active model meets p95_latency_ms<1"),
-        ("selection: explicit", "l2_model.model_id is not set"),
-        ("selection: lucky", "No selection strategy 'lucky'"),
-        ("selection: benchmark", "no model was measured on this machine"),
+        ('constraints: ["p95_latency_ms<1"]', "no model", "No active model meets p95_latency_ms<1"),
+        ("selection: explicit", "wrong setting", "l2_model.model_id is not set"),
+        ("selection: lucky", "unknown name", "No selection strategy 'lucky'"),
+        ("selection: benchmark", "no model", "no model was measured on this machine"),
     ],
 )
 def test_fallback_is_used_where_no_model_could_be_selected(
-    home: Path, raxe: RunRaxe, caplog: pytest.LogCaptureFixture, settings: str, reason: str
+    home: Path,
+    raxe: RunRaxe,
+    caplog: pytest.LogCaptureFixture,
+    settings: str,
+    kind: str,
+    reason: str,
 ) -> None:
     write_bundle(home / "models", "v9.1_small")
     (home / "config.yaml").write_text(f"l2_model: {{{settings}, fallback_model_id: v9.1_small}}\n")
@@ -92,8 +97,8 @@ def test_fallback_is_used_where_no_model_could_be_selected(
         selection = client.scan(ATTACK).selection
         assert client.scan(ATTACK).selection == selection
     assert (selection.model_id, selection.fallback_from) == ("v9.1_small", "")
-    assert selection.fallback_kind == "other error"
-    told = "fallback: no model could be selected (other error): "
+    assert selection.fallback_kind == kind
+    told = f"fallback: no model could be selected ({kind}): "
     assert selection.reason.startswith(told)
     assert reason in selection.reason
     assert {record.levelname for record in caplog.records} == {"WARNING"}
