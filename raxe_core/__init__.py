@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from raxe_core.safetensors_header import TensorInfo, read_safetensors_header
     from raxe_core.strict_json import parse_json
     from raxe_core.text_detector import TextDetector
-    from raxe_core.yaml_file import read_yaml, write_yaml
+    from raxe_core.yaml_file import read_yaml, with_value, write_yaml
 
 _NAMES = {
     "bundle": ("Bundle",),
@@ -93,7 +93,7 @@ _NAMES = {
     "safetensors_header": ("TensorInfo", "read_safetensors_header"),
     "strict_json": ("parse_json",),
     "text_detector": ("TextDetector",),
-    "yaml_file": ("read_yaml", "write_yaml"),
+    "yaml_file": ("read_yaml", "with_value", "write_yaml"),
 }
 _MODULE_OF = {name: module for module, names in _NAMES.items() for name in names}
 
@@ -147,6 +147,7 @@ __all__ = [
     "replacing",
     "safe_logger",
     "set_default",
+    "with_value",
     "write_yaml",
 ]
 

@@ -28,7 +28,7 @@ from raxe_core.files import raxe_home
 from raxe_core.settings import SETTINGS, find_setting, is_plain
 from raxe_core.yaml_file import line_of, read_yaml
 
-__all__ = ["Config", "Value", "check_setting", "config_files", "load_config"]
+__all__ = ["Config", "Value", "check_aliases", "check_setting", "config_files", "load_config"]
 
 L2 = "l2_model."
 
@@ -110,6 +110,7 @@ def load_config(path: Path | None = None) -> Config:
         # Without a file, the YAML library is not even imported.
         if _is_there(file):
             values |= {key: Value(value, str(file)) for key, value in _checked_file(file)}
+    check_aliases(values["aliases"], values["l2_model.thresholds"])
     config = Config(values, files[-1], files)
     if criteria := os.environ.get("RAXE_L2_MODEL_CRITERIA"):
         config = config.for_criteria(criteria, "RAXE_L2_MODEL_CRITERIA")
@@ -143,7 +144,10 @@ def check_setting(key: str, value: Any, where: str) -> None:
     if setting is None:
         if key.startswith(L2) and key.count(".") > 1:
             # l2_model.NAME.KEY belongs to the strategy NAME, which checks what it means.
-            _check_plain(key, {key.rpartition(".")[2]: value}, where)
+            name = key.rpartition(".")[2]
+            _check_plain(key, {name: value}, where)
+            if name == "enabled" and key.count(".") == 2:
+                _check_enabled(key, value, where)
             return
         known = [setting.key for setting in SETTINGS]
         hint = did_you_mean(key, known)
@@ -151,6 +155,33 @@ def check_setting(key: str, value: Any, where: str) -> None:
     whole = value if key == setting.key else {key.removeprefix(f"{setting.key}."): value}
     if value is not None and not setting.check(whole):
         raise ConfigError(f"{where}: {key} must be {setting.form}.")
+
+
+def check_aliases(aliases: Value, thresholds: Value) -> None:
+    """Check that an alias stands for a model, and that a threshold is that of a model.
+
+    Raises:
+        ConfigError: an alias stands for an alias, or a threshold is that of an alias, which may
+            stand for another model tomorrow; names file and line.
+    """
+    for name, model_id in aliases.value.items():
+        if model_id in aliases.value:
+            where = _where(aliases, name)
+            raise ConfigError(
+                f"{where}: the alias {name!r} stands for {model_id!r}, which is an alias itself. "
+                "Write the id of a model."
+            )
+    for name in thresholds.value:
+        if name in aliases.value:
+            where = _where(thresholds, name)
+            raise ConfigError(
+                f"{where}: l2_model.thresholds holds the alias {name!r}, and a threshold belongs "
+                f"to one model. Write its id: {aliases.value[name]!r}."
+            )
+
+
+def _where(found: Value, name: str) -> str:
+    return f"{found.origin}, line {line_of(found.value, name)}"
 
 
 def _checked_file(path: Path) -> Iterator[tuple[str, Any]]:
@@ -173,8 +204,12 @@ def _checked_section(section: str, content: Any, path: Path) -> Iterator[tuple[s
     for name, value in content.items():
         key = f"{section}.{name}"
         if isinstance(value, Mapping) and section == "l2_model" and find_setting(key) is None:
+            # The section of a plugin's strategy.
             _check_plain(key, value, f"{path}, line {line_of(content, name)}")
-            yield key, value  # the section of a plugin's strategy
+            if "enabled" in value:
+                where = f"{path}, line {line_of(value, 'enabled')}"
+                _check_enabled(f"{key}.enabled", value["enabled"], where)
+            yield key, value
         else:
             check_setting(key, value, f"{path}, line {line_of(content, name)}")
             if value is not None:
@@ -186,6 +221,12 @@ def _check_plain(key: str, value: Mapping[str, Any], where: str) -> None:
         raise ConfigError(
             f"{where}: {key} must be named, and hold text, numbers, true, false or lists of them."
         )
+
+
+def _check_enabled(key: str, value: Any, where: str) -> None:
+    """Refuse what only looks like a switch: YAML reads yes and on as text."""
+    if value is not None and not isinstance(value, bool):
+        raise ConfigError(f"{where}: {key} must be true or false, without quotes.")
 
 
 def _is_there(path: Path) -> bool:

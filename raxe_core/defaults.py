@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from raxe_core.config import check_setting
+from raxe_core.config import Value, check_aliases, check_setting
 from raxe_core.errors import ConfigError, UsageError
 from raxe_core.files import atomic_write, locked, raxe_home, read_regular
 from raxe_core.settings import key_parts
-from raxe_core.yaml_file import line_of, read_yaml, write_yaml, writing_yaml
+from raxe_core.yaml_file import line_of, read_yaml, with_value, write_yaml, writing_yaml
 
 __all__ = ["Change", "change_setting", "read_history", "rollback", "set_alias", "set_default"]
 
@@ -22,6 +24,7 @@ MAX_TIME = 1e11  # the year 5138
 class Change(NamedTuple):
     """One change: ``name`` is ``default`` or an alias; ``before`` and ``after`` are model ids.
 
+    ``config`` is the whole path of the file, without links; older entries have it as it was given.
     ``selection`` is what ``l2_model.selection`` was before a change of the default.
     """
 
@@ -60,8 +63,9 @@ def rollback(config_path: Path, name: str = "default") -> Change:
         ConfigError: as :func:`set_default`.
     """
     done: list[Change] = []
+    file = os.path.realpath(config_path)
     for change in read_history():
-        if (change.config, change.name) == (str(config_path), name):
+        if change.name == name and _whole(change.config) == file:
             done = done[:-1] if change.undoes else [*done, change]
     if not done:
         raise UsageError(f"No change of {name} in {config_path} to roll back.")
@@ -89,7 +93,7 @@ def change_setting(key: str, value: Any, config_path: Path) -> None:
     check_setting(key, value, str(config_path))
     with locked(config_path):
         content = read_yaml(config_path)
-        _put(content, key, value, config_path)
+        content, _ = _put(content, key, value, config_path)
         write_yaml(config_path, content)
 
 
@@ -101,38 +105,51 @@ def _change(
         content = read_yaml(config_path)
         if name == "default":
             now = "explicit" if undoes is None else undoes.selection
-            selection = _put(content, "l2_model.selection", now, config_path)
-            before = _put(content, "l2_model.model_id", model_id, config_path)
+            content, selection = _put(content, "l2_model.selection", now, config_path)
+            content, before = _put(content, "l2_model.model_id", model_id, config_path)
         else:
-            before = _put(content, f"aliases.{name}", model_id, config_path)
+            content, before = _put(content, f"aliases.{name}", model_id, config_path)
         before = None if before is None else str(before)
         selection = None if selection is None else str(selection)
         undone = undoes is not None
-        change = Change(
-            time.time(), str(config_path), name, before, model_id, why, undone, selection
-        )
+        file = os.path.realpath(config_path)  # a relative path names others from other folders
+        change = Change(time.time(), file, name, before, model_id, why, undone, selection)
         # A crash after the history and before the file: undoing that change then changes nothing.
         with writing_yaml(config_path, content):
             _append(change)
     return change
 
 
-def _put(content: Any, key: str, value: Any, path: Path) -> Any:
-    """Set or, for None, remove a dotted key in a YAML mapping; return what was there."""
-    *sections, last = key_parts(key)
-    for section in sections:
-        if content.get(section) is None:
-            content[section] = {}
-        if not isinstance(content[section], dict):
-            where = f"{path}, line {line_of(content, section)}"
-            raise ConfigError(f"{where}: {section} must hold keys with values. Mend the file.")
-        content = content[section]
-    before = content.get(last)
-    if value is None:
-        content.pop(last, None)
-    else:
-        content[last] = value
-    return before
+def _put(content: Any, key: str, value: Any, path: Path) -> tuple[Any, Any]:
+    """Set or, for None, remove a dotted key in a YAML mapping; return it and what was there."""
+    keys = key_parts(key)
+    before = content
+    for depth, name in enumerate(keys):
+        outer, before = before, before.get(name)
+        if before is None:
+            break
+        if depth < len(keys) - 1 and not isinstance(before, dict):
+            where = f"{path}, line {line_of(outer, name)}"
+            raise ConfigError(f"{where}: {name} must hold keys with values. Mend the file.")
+    content = with_value(path, content, keys, value)
+    if value is not None:  # what is wrong can always be removed
+        named = (_names(content, key_parts(key)) for key in ("aliases", "l2_model.thresholds"))
+        check_aliases(*(Value(names, str(path)) for names in named))
+    return content, before
+
+
+def _names(content: Any, keys: Sequence[str]) -> Mapping[str, Any]:
+    for key in keys:
+        content = content.get(key) if isinstance(content, Mapping) else None
+    return content if isinstance(content, Mapping) else {}
+
+
+def _whole(path: str) -> str | None:
+    """Return the whole path of an entry that has it as it was given; None for no path."""
+    try:
+        return os.path.realpath(path)
+    except ValueError:
+        return None
 
 
 def _append(change: Change) -> None:

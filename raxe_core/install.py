@@ -9,11 +9,14 @@ from pathlib import Path
 
 from raxe_core.bundle import Bundle, pack
 from raxe_core.checksums import compare_checksum
+from raxe_core.description import MAX_METADATA_BYTES
 from raxe_core.discovery import bundle_filename, model_from_file, open_bundle
 from raxe_core.errors import BundleError, UsageError
-from raxe_core.files import atomic_write, locked, raxe_home, replacing
+from raxe_core.files import atomic_write, locked, raxe_home, read_regular, replacing
 from raxe_core.model import Model
-from raxe_core.signing import signature_path
+from raxe_core.plugin_status import CORE
+from raxe_core.plugins import PluginHost
+from raxe_core.signing import MAX_SIGNATURE_BYTES, signature_path
 
 __all__ = ["add_model", "write_pack"]
 
@@ -43,8 +46,8 @@ def add_model(source: Path, replace: bool = False) -> Model:
 
     Raises:
         InvalidModelError: the bundle or its metadata is broken; nothing is changed.
-        UsageError: there is no such file, the model is there already and ``replace`` is false, or
-            the folder cannot be written.
+        UsageError: there is no such file, the model is there already and ``replace`` is false, an
+            installed package owns its id, or a file cannot be read or written.
     """
     folder = raxe_home() / "models"
     try:
@@ -88,22 +91,42 @@ def _placing(model_id: str, folder: Path, source: Path | None, replace: bool) ->
 
     ``source`` is the bundle that it is a copy of, None for one that is new.
     """
+    _check_id(model_id)
     path = folder / bundle_filename(model_id)
     places = _beside(path, model_id)
     given = zip(places, _beside(source, model_id), strict=True) if source is not None else ()
-    copied = {place: file for place, file in given if file.exists()}
+    copied = {place: _content(file) for place, file in given if file.exists()}
     with locked(folder):
         if path.exists() and not replace:
             raise UsageError(
                 f"{path} is there already. Use --replace to put the new one in its place."
             )
         with ExitStack() as together:
-            for place, file in copied.items():
-                shutil.copyfile(file, together.enter_context(replacing(place)))
+            for place, content in copied.items():
+                together.enter_context(replacing(place)).write_bytes(content)
             yield together.enter_context(replacing(path))  # the last to be entered is placed first
         for place in places:
             if place not in copied:  # that of the model that is replaced
                 place.unlink(missing_ok=True)
+
+
+def _check_id(model_id: str) -> None:
+    """Refuse the id of a package's model: the package keeps it, and the bundle would be invalid."""
+    for plugin, model in PluginHost().discover_models(()):
+        if plugin != CORE and model.is_valid and model.model_id == model_id:
+            raise UsageError(
+                f"The id {model_id!r} belongs to a model of the installed package {plugin}. "
+                "Give this model another id, or uninstall the package."
+            )
+
+
+def _content(file: Path) -> bytes:
+    limit = max(MAX_METADATA_BYTES, MAX_SIGNATURE_BYTES)
+    try:
+        return read_regular(file, limit)
+    except OSError as error:
+        reason = error.strerror or error
+        raise UsageError(f"{file}: cannot be read: {reason}. Mend it, or remove it.") from None
 
 
 def _beside(bundle: Path, model_id: str) -> tuple[Path, Path]:

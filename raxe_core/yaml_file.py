@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+import textwrap
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 from raxe_core.errors import ConfigError
 from raxe_core.files import read_regular, replacing
 
-__all__ = ["line_of", "parse_value", "read_yaml", "write_yaml", "writing_yaml"]
+__all__ = ["line_of", "parse_value", "read_yaml", "with_value", "write_yaml", "writing_yaml"]
 
 MAX_YAML_BYTES = 64 << 10
 MAX_DEPTH = 32
@@ -49,14 +50,10 @@ def write_yaml(path: Path, value: Any) -> None:
 @contextmanager
 def writing_yaml(path: Path, value: Any) -> Iterator[None]:
     """Write as :func:`write_yaml`, at the end of a block that does not raise."""
-    from ruamel.yaml import YAML
-
-    buffer = io.BytesIO()
     try:
-        YAML().dump(value, buffer)
+        data = _dump(value).encode("utf-8")
     except UnicodeEncodeError:
         raise ConfigError(f"{path}: cannot hold text that is not Unicode.") from None
-    data = buffer.getvalue()
     if len(data) > MAX_YAML_BYTES:
         raise ConfigError(f"{path}: would be larger than the {MAX_YAML_BYTES:,} bytes allowed.")
     _parse(path, data)
@@ -66,6 +63,83 @@ def writing_yaml(path: Path, value: Any) -> Iterator[None]:
             yield
     except OSError as error:
         raise ConfigError(f"{path}: cannot be written: {error.strerror or error}.") from None
+
+
+def with_value(path: Path, content: Any, keys: Sequence[str], value: Any) -> Any:
+    """Return what :func:`read_yaml` returned with a nested key set or, for None, removed.
+
+    The library keeps a comment with the key above it, and so loses or moves it where keys come and
+    go: these are exchanged as lines. Every comment stays but one inside of what is replaced.
+
+    Raises:
+        ConfigError: the file could not be read again.
+    """
+    text = _dump(content) if content else ""
+    outer = mapping = content = _mapping(text) if content else content
+    depth = 0
+    while depth < len(keys) - 1 and mapping.get(keys[depth]):
+        outer, mapping = mapping, mapping[keys[depth]]
+        depth += 1
+    key, *inner = keys[depth:]
+    if value is None and (inner or key not in mapping):
+        return content
+    for name in reversed(inner):
+        value = {name: value}
+    old = mapping.get(key)
+    in_place = old is not None and not isinstance(old, dict | list) and value is not None
+    as_lines = bool(mapping) and not mapping.fa.flow_style() and not in_place
+    if as_lines:
+        text = _with_lines(text, [*keys[:depth], key], mapping, value)
+    if value is None:
+        del mapping[key]
+        if as_lines and depth and not mapping:
+            outer[keys[depth - 1]] = None  # a section of nothing but comments
+    else:
+        mapping[key] = value
+    failed = ConfigError(f"{path}: {'.'.join(keys)} cannot be changed. Change it in an editor.")
+    try:
+        changed = _mapping(text if as_lines else _dump(content))
+    except ValueError:
+        raise failed from None
+    # The library writes a few rare characters as it cannot read them.
+    if as_lines and dict(changed) != dict(content):
+        raise failed
+    return changed
+
+
+def _with_lines(text: str, keys: Sequence[str], mapping: Any, value: Any) -> str:
+    """Return the text with the lines of a key of ``mapping`` exchanged, added or removed."""
+    *sections, key = keys
+    lines = text.splitlines(keepends=True)  # YAML ends lines at these characters, too
+    start, end = _lines_of(lines, sections, key if key in mapping else None)
+    if key not in mapping:
+        start = end
+    new = "" if value is None else textwrap.indent(_dump({key: value}), " " * mapping.lc.col)
+    return "".join([*lines[:start], new, *lines[end:]])
+
+
+def _lines_of(lines: Sequence[str], sections: Sequence[str], key: str | None) -> tuple[int, int]:
+    """Return the first line of a key, and the one behind its value, before comments.
+
+    None is the last key of these nested sections.
+    """
+    from ruamel.yaml import YAML
+
+    node = YAML().compose("".join(lines))
+    for section in sections:
+        node = next(value for name, value in node.value if name.value == section)
+    found = [pair for pair in node.value if pair[0].value == key] or node.value
+    name, node = found[-1]
+    start = name.start_mark.line
+    while isinstance(node.value, list) and not node.flow_style:
+        node = node.value[-1]
+        node = node[1] if isinstance(node, tuple) else node
+    mark = node.end_mark
+    end = mark.line + any(line[: mark.column].strip() for line in lines[mark.line : mark.line + 1])
+    if node.start_mark.index == mark.index:  # nothing, which may end where the next begins
+        while end > start + 1 and lines[end - 1].lstrip()[:1] in ("", "#"):
+            end -= 1
+    return start, end
 
 
 def parse_value(text: str) -> Any:
@@ -89,16 +163,36 @@ def _parse(path: Path, data: bytes) -> Any:
     from ruamel.yaml.comments import CommentedMap
 
     try:
-        value = _load(data.decode("utf-8"))
+        value = _mapping(data.decode("utf-8"))
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: not UTF-8 at byte {error.start}. Save it as UTF-8.") from None
     except ValueError as error:
         raise ConfigError(f"{path}: {error}. Mend the file, or remove it.") from None
-    if value is None:
-        return CommentedMap()
     if not isinstance(value, CommentedMap):
         raise ConfigError(f"{path}: holds a {type(value).__name__}, not keys with values.")
     return value
+
+
+def _mapping(text: str) -> Any:
+    """Return what YAML says, an empty mapping for nothing; raises ValueError as :func:`_load`."""
+    from ruamel.yaml.comments import CommentedMap
+
+    value = _load(text)
+    if value is not None:
+        return value
+    if any(not line.startswith("#") for line in text.split("\n") if line.strip()):
+        return CommentedMap()
+    value = _load(f"{text}\n_: 0\n")  # what only a mapping can hold: the comments
+    del value["_"]
+    return value
+
+
+def _dump(value: Any) -> str:
+    from ruamel.yaml import YAML
+
+    buffer = io.StringIO()
+    YAML().dump(value, buffer)
+    return buffer.getvalue()
 
 
 def _load(text: str) -> Any:
@@ -117,6 +211,9 @@ def _load(text: str) -> Any:
         for event in YAML().parse(text):
             if isinstance(event, AliasEvent):
                 raise ValueError("aliases (*name) are not allowed; write the value out")
+            if getattr(event, "tag", None) is not None:
+                line = event.start_mark.line + 1
+                raise ValueError(f"line {line}: tags (!name) are not allowed; remove it")
             if isinstance(event, ScalarEvent) and event.value == "<<" and event.style is None:
                 raise ValueError("merge keys (<<) are not allowed; write the values out")
             depth += isinstance(event, CollectionStartEvent) - isinstance(event, CollectionEndEvent)

@@ -23,6 +23,7 @@ from raxe_core.benchmark.measure import Sampled
 from raxe_core.benchmark.memory import memory_kb
 from raxe_core.benchmark.profile import measured_figures, profile_path, save_profile
 from raxe_core.benchmark.run import judge_pair
+from raxe_core.cli.option_types import unwritable
 from raxe_core.errors import ModelLoadError, UnknownModelError
 from raxe_core.evaluation.packed import unpack_times
 
@@ -185,6 +186,30 @@ def test_the_json_is_all_there_is_on_standard_output(
     assert result.exit_code == 0, result.stderr
     assert json.loads(result.stdout)["models"] == json.loads(path.read_text())["models"]
     assert f"saved to: {path}" in result.stderr
+
+
+@pytest.mark.parametrize("option", [True, False])
+def test_a_report_that_cannot_be_written_is_refused_before_work_begins(
+    dropped_in: Path,
+    raxe: RunRaxe,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    option: bool,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("benchmarks").write_text("no folder")
+    output = ["--output", "benchmarks/deep/report.json"] if option else []
+    result = raxe("models", "benchmark", *output)
+    assert (result.exit_code, "cannot be written: Not a directory" in result.stderr) == (2, True)
+    assert "Benchmarking" not in result.stderr
+
+
+def test_a_path_tells_beforehand_whether_it_can_be_written(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(tmp_path / "none" / "file")
+    for good in (tmp_path / "new" / "deep", tmp_path / "link", Path("/dev/null")):
+        assert unwritable(good) is None
+    assert unwritable(Path("/proc/report.json")) is not None
+    assert [path.name for path in tmp_path.iterdir()] == ["link"]
 
 
 def test_usage_errors_are_told(dropped_in: Path, raxe: RunRaxe) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import signal
@@ -69,6 +70,27 @@ def test_compare_prints_the_table_and_gates(
     assert "Gate: passed" in result.stdout
     result = raxe("models", "compare", two[0], *gate, "recall=0.2")
     assert (result.exit_code, "other prompts" in result.stderr) == (2, True)
+
+
+def test_a_baseline_of_other_columns_is_refused(
+    two: tuple[str, str], raxe: RunRaxe, tmp_path: Path
+) -> None:
+    """Of the same file and with the same labels."""
+    prompts = tmp_path / "prompts.jsonl"
+    rows = [{**row, "body": f"please {row['text']}"} for row in ROWS]
+    prompts.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    base = tmp_path / "base.json"
+    arguments = ["models", "compare", two[0], "--prompts", str(prompts)]
+    assert raxe(*arguments, "--column", "text=body", "--output", str(base)).exit_code == 0
+    gate = ["--baseline", str(base), "--max-regression", "recall=0.2"]
+    result = raxe(*arguments, *gate)
+    told = "measured with --column text=body, this run with none"
+    assert (result.exit_code, told in result.stderr) == (2, True)
+    assert raxe(*arguments, *gate, "--column", "text=body").exit_code == 0
+    old = json.loads(base.read_text())
+    del old["dataset"]["columns"]  # as reports were before they held it
+    base.write_text(json.dumps(old))
+    assert raxe(*arguments, *gate, "--column", "text=body").exit_code == 0
 
 
 def test_compare_refuses_what_makes_no_sense(
@@ -270,6 +292,88 @@ def test_the_output_never_replaces_the_prompts(
         result = raxe("models", *command, "--prompts", str(prompts), "--output", str(prompts))
         assert (result.exit_code, "holds the prompts" in result.stderr) == (2, True)
     assert prompts.read_bytes() == before
+
+
+@pytest.mark.parametrize("command", ["test", "compare"])
+@pytest.mark.parametrize("fault", ["prompts", "row", "model"])
+def test_a_run_that_fails_at_its_start_leaves_nothing(
+    two: tuple[str, str],
+    raxe: RunRaxe,
+    prompts: Path,
+    tmp_path: Path,
+    home: Path,
+    command: str,
+    fault: str,
+) -> None:
+    if fault == "prompts":
+        prompts.unlink()
+    elif fault == "row":
+        prompts.write_text("no json\n")
+    else:
+        (bundle,) = (home / "models").glob(f"*{two[0]}.raxe")
+        bundle.write_bytes(b"no zip archive")
+    before = sorted(tmp_path.iterdir())
+    arguments = ["--prompts", str(prompts), "--output", str(tmp_path / "out"), "--strict"]
+    assert raxe("models", command, two[0], *arguments).exit_code == 2
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_prompts_that_are_not_there_remove_nothing_of_an_interrupted_run(
+    two: tuple[str, str], raxe: RunRaxe, tmp_path: Path
+) -> None:
+    shard = tmp_path / "out.partial" / "00000000.jsonl"
+    shard.parent.mkdir()
+    shard.write_text("{}")
+    arguments = ["--prompts", str(tmp_path / "none.jsonl"), "--output", str(tmp_path / "out")]
+    assert raxe("models", "test", two[0], *arguments).exit_code == 2
+    assert shard.exists()
+
+
+def shown_on_a_terminal(*arguments: str, stdin: bytes = b"") -> str:
+    """Run a command whose stderr is a terminal, and return what that shows."""
+    ours, theirs = os.openpty()
+    try:
+        code = f"from raxe_core.evaluation import sharded; sharded.SHARD = 30; {PROGRAM[2]}"
+        command = [sys.executable, "-c", code, *arguments]
+        subprocess.run(command, input=stdin, stdout=subprocess.DEVNULL, stderr=theirs, check=True)
+        return os.read(ours, 10_000).decode()
+    finally:
+        os.close(ours)
+        os.close(theirs)
+
+
+def test_a_bar_shows_how_far_a_run_is(dropped_in: Path, prompts: Path) -> None:
+    shown = shown_on_a_terminal("models", "test", "v9.0_tiny", "--prompts", str(prompts))
+    found = [line.rstrip() for line in shown.split("\r") if line.strip()]
+    assert [line.split(maxsplit=1)[1] for line in found] == [
+        "30 prompts judged (25%)",
+        "60 prompts judged (50%)",
+        "90 prompts judged (75%)",
+        "120 prompts judged (100%)",
+    ]
+    assert [line.count("━") for line in found] == [7, 14, 21, 28]
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_what_cannot_be_told_beforehand_is_only_counted(
+    dropped_in: Path, prompts: Path, packed: bool
+) -> None:
+    data = prompts.read_bytes()
+    if packed:
+        prompts = prompts.with_name("prompts.jsonl.gz")
+        prompts.write_bytes(gzip.compress(data))
+    path = str(prompts) if packed else "-"
+    shown = shown_on_a_terminal("models", "test", "v9.0_tiny", "--prompts", path, stdin=data)
+    assert shown.split("\r")[-2].strip() == "120 prompts judged"
+
+
+def test_a_stream_tells_how_many_prompts_to_expect(prompts: Path) -> None:
+    """By the bytes read of all files; the rows of both are about equally long."""
+    twice = PromptStream([prompts, prompts])
+    expected = [twice.expected for _ in twice]
+    assert all(number is not None and abs(number - 240) < 30 for number in expected)
+    assert twice.expected == 240
+    assert PromptStream([prompts]).expected is None
 
 
 def test_a_folder_of_somebody_else_is_not_removed(

@@ -360,6 +360,14 @@ def test_markdown_is_a_table_and_escapes(report: Any) -> None:
     assert "\\<&\\>" in text
 
 
+def test_models_of_a_benchmark_that_failed_are_listed_with_their_reason() -> None:
+    failed = {"model_id": "v9.1_bad", "error": "=no <bundle>"}
+    report = {"kind": "benchmark", "models": [failed], "pairs": []}
+    (row,) = csv.DictReader(io.StringIO(render_csv(report)))
+    assert (row["model_id"], row["metric"], row["value"]) == ("v9.1_bad", "error", "'=no <bundle>")
+    assert "**Not measured:**\n\n- v9.1\\_bad: =no \\<bundle\\>" in render_markdown(report)
+
+
 def test_junit_has_a_case_per_gate(report: Any) -> None:
     suite = ET.fromstring(render_junit(report))[0]
     assert (suite.get("failures"), suite.get("skipped")) == ("1", "1")

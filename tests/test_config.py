@@ -94,8 +94,17 @@ def test_folders_come_in_the_order_of_their_places(
         ("models_path: [1]\n", 1, "models_path must be a list of folders"),
         ("l2_model:\n  selection: 1\n", 2, "l2_model.selection must be a"),
         ("l2_model:\n  model_id: 2024-01-01\n", 2, "l2_model.model_id must be a"),
-        ("l2_model:\n  model_id: !!python/name:os.system x\n", 2, "l2_model.model_id must be a"),
         ("1: 2\n", 1, "unknown key"),
+        ('l2_model:\n  ab_test:\n    enabled: "yes"\n', 3, "must be true or false"),
+        ("l2_model:\n  ab_test:\n    enabled: on\n", 3, "l2_model.ab_test.enabled must be true"),
+        ("trust:\n  require_signature: yes\n", 2, "trust.require_signature must be true or false"),
+        ("aliases:\n  a: v1\n  b: a\n", 3, "'b' stands for 'a', which is an alias itself"),
+        ("aliases: {a: a}\n", 1, "'a' stands for 'a', which is an alias itself"),
+        (
+            "aliases: {a: v1}\nl2_model:\n  thresholds:\n    a: 0.5\n",
+            4,
+            "holds the alias 'a', and a threshold belongs to one model. Write its id: 'v1'",
+        ),
     ],
 )
 def test_wrong_key_or_type_names_file_and_line(
@@ -121,3 +130,17 @@ def test_empty_variable_says_nothing(
 ) -> None:
     monkeypatch.setenv(variable, "")
     assert load_config().l2_model["selection"] == "auto"
+
+
+def test_threshold_of_an_alias_is_found_in_another_file(home: Path, tmp_path: Path) -> None:
+    """The line is that of the file which holds the threshold."""
+    write(home, "aliases: {production: v1}\n")
+    named = tmp_path / "named.yaml"
+    named.write_text("l2_model:\n  thresholds: {production: 0.5}\n")
+    with pytest.raises(ConfigError, match=r"named\.yaml, line 2: .* 'production'"):
+        load_config(named)
+
+
+def test_unset_switch_of_a_strategy_is_off(home: Path) -> None:
+    write(home, "l2_model: {ab_test: {enabled: null}}\n")
+    assert load_config().l2_model["ab_test"] == {"enabled": None}

@@ -154,9 +154,25 @@ def test_get_reads_the_section_of_a_strategy(models: Path, raxe: RunRaxe) -> Non
     assert raxe("config", "get", "l2_model.canary").stdout == "share: 0.25\n"
     assert raxe("config", "get", "l2_model.canary.none").stdout == "unset\n"
     assert raxe("config", "get", "l2_model.canry").exit_code == 2
+    raxe("config", "set", "l2_model.canary.deep.er", "[1]")
+    assert raxe("config", "get", "l2_model.canary.deep.er").stdout == "1\n"
+    assert raxe("config", "get", "l2_model.canary.share.none").stdout == "unset\n"
 
 
-@pytest.mark.parametrize("alias", ["", "x\x1b[31m", "default"])
+@pytest.mark.parametrize(
+    ("key", "nearest"),
+    [("l2_model.canry.share", "l2_model.canary"), ("l2_model.select.ion", "l2_model.selection")],
+)
+def test_get_of_an_unknown_key_names_the_nearest(
+    models: Path, raxe: RunRaxe, key: str, nearest: str
+) -> None:
+    raxe("config", "set", "l2_model.canary.share", "0.25")
+    result = raxe("config", "get", key)
+    told = f"unknown key {key!r}. Did you mean {nearest!r}?"
+    assert (result.exit_code, told in result.stderr) == (2, True)
+
+
+@pytest.mark.parametrize("alias", ["", "x\x1b[31m", "default", "v9.1_small"])
 def test_alias_that_no_configuration_could_hold_is_refused(
     models: Path, raxe: RunRaxe, alias: str
 ) -> None:
@@ -265,3 +281,89 @@ def test_api_errors_are_raxe_errors(models: Path) -> None:
         rollback(models / "config.yaml")
     with pytest.raises(ConfigError, match="unknown key"):
         change_setting("nope", 1, models / "config.yaml")
+
+
+def test_alias_of_an_alias_stands_for_the_model(models: Path, raxe: RunRaxe) -> None:
+    raxe("models", "alias", "production", "v9.1_small")
+    assert "stable stands for: v9.1_small" in raxe("models", "alias", "stable", "production").stdout
+    assert raxe("config", "get", "aliases.stable").stdout == "v9.1_small\n"
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "told"),
+    [
+        ("aliases.stable", "production", "'stable' stands for 'production', which is an alias"),
+        ("aliases.self", "self", "which is an alias itself"),
+        ("aliases.v9.1_small", "v9.0_tiny", "'production' stands for 'v9.1_small'"),
+        ("l2_model.thresholds.production", "0.5", "Write its id: 'v9.1_small'"),
+        ("l2_model.ab_test.enabled", "yes", "must be true or false"),
+    ],
+)
+def test_setting_that_no_file_may_hold_is_not_written(
+    models: Path, raxe: RunRaxe, key: str, value: str, told: str
+) -> None:
+    raxe("models", "alias", "production", "v9.1_small")
+    before = (models / "config.yaml").read_text()
+    result = raxe("config", "set", key, value)
+    assert (result.exit_code, told in result.stderr) == (2, True)
+    assert (models / "config.yaml").read_text() == before
+
+
+def test_first_alias_cannot_be_that_of_itself(models: Path, raxe: RunRaxe) -> None:
+    result = raxe("config", "set", "aliases.a", "a")
+    assert (result.exit_code, "which is an alias itself" in result.stderr) == (2, True)
+    assert (models / "config.yaml").read_text() == CONFIG
+
+
+def test_file_with_a_wrong_alias_can_be_mended(models: Path, raxe: RunRaxe) -> None:
+    (models / "config.yaml").write_text("# ours\naliases:\n  a: a\n  b: b\n")
+    assert raxe("config", "show").exit_code == 2
+    assert raxe("config", "set", "aliases.a", "").exit_code == 0
+    assert raxe("config", "set", "aliases.b", "v9.0_tiny").exit_code == 0
+    assert raxe("models", "which").exit_code == 0
+
+
+def test_last_key_of_a_section_with_comments_is_removed(models: Path, raxe: RunRaxe) -> None:
+    (models / "config.yaml").write_text("# ours\nl2_model:\n  # keep\n  selection: auto # old\n")
+    assert raxe("config", "set", "l2_model.selection", "").exit_code == 0
+    assert (models / "config.yaml").read_text() == "# ours\nl2_model:\n  # keep\n"
+    assert raxe("models", "set-default", "v9.0_tiny").exit_code == 0
+    assert raxe("models", "rollback").exit_code == 0
+    assert (models / "config.yaml").read_text().count("#") == 2
+
+
+def test_show_warns_of_thresholds_of_models_that_are_not_there(models: Path, raxe: RunRaxe) -> None:
+    raxe("config", "set", "l2_model.thresholds.v9.0_tiny", "0.5")
+    assert "Warning" not in raxe("config", "show").stderr
+    raxe("config", "set", "l2_model.thresholds.v9.0_tyni", "0.5")
+    result = raxe("config", "show")
+    told = "no model 'v9.0_tyni' is installed now. Did you mean 'v9.0_tiny'?"
+    assert (result.exit_code, told in result.stderr) == (0, True)
+
+
+def test_configurations_of_one_name_have_a_history_each(
+    models: Path, tmp_path: Path, raxe: RunRaxe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for folder, model_id in (("one", "v9.0_tiny"), ("two", "v9.1_small")):
+        (tmp_path / folder).mkdir()
+        monkeypatch.chdir(tmp_path / folder)
+        Path("c.yaml").write_text("")
+        assert raxe("--config", "c.yaml", "models", "set-default", model_id).exit_code == 0
+    monkeypatch.chdir(tmp_path / "one")
+    result = raxe("--config", "c.yaml", "models", "rollback")
+    assert "default: v9.0_tiny → unset" in result.stdout
+    assert raxe("--config", "c.yaml", "models", "rollback").exit_code == 2
+    whole = tmp_path / "two" / "c.yaml"
+    assert raxe("--config", str(whole), "models", "rollback").exit_code == 0
+
+
+def test_rollback_knows_entries_with_the_path_as_it_was_given(
+    models: Path, tmp_path: Path, raxe: RunRaxe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("c.yaml").write_text("l2_model: {selection: explicit, model_id: v9.0_tiny}\n")
+    old = {"time": 1, "config": "c.yaml", "name": "default", "before": None, "why": "old"}
+    entries = ({**old, "after": "v9.0_tiny"}, {**old, "config": "\0", "after": "v9.0_tiny"})
+    (models / "history.jsonl").write_text("".join(json.dumps(e) + "\n" for e in entries))
+    assert raxe("--config", "c.yaml", "models", "rollback").exit_code == 0
+    assert "model_id" not in Path("c.yaml").read_text()

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
+from plugin_source import Site
 from tiny_model import write_bundle, write_source
 
 from raxe_core import ModelRegistry
@@ -87,3 +89,43 @@ def test_home_that_cannot_be_written_is_named(
 def test_folder_that_is_no_model_is_refused(home: Path, tmp_path: Path) -> None:
     with pytest.raises(BundleError, match=r"manifest\.json: cannot be read"):
         add_model(tmp_path)
+
+
+PACK = """
+from raxe_core import Model, ModelMetadata, hookimpl
+RAXE_API = 1
+@hookimpl
+def discover_models():
+    yield Model(ModelMetadata("v9.0_tiny", "A pack's", "9.0", "tiny", status="active"), "pack")
+"""
+
+
+@pytest.mark.parametrize("replace", [False, True])
+def test_id_of_an_installed_package_is_refused(
+    home: Path, tmp_path: Path, site: Site, monkeypatch: pytest.MonkeyPatch, replace: bool
+) -> None:
+    path = write_bundle(tmp_path / "from")
+    site.install("tiny-pack", PACK)
+    monkeypatch.setenv("RAXE_PLUGINS", "tiny-pack")
+    with pytest.raises(UsageError, match=r"'v9\.0_tiny' belongs to .* package tiny-pack"):
+        add_model(path, replace=replace)
+    with pytest.raises(UsageError, match="package tiny-pack"):
+        add_model(path.parent / ".source_v9.0_tiny", replace=replace)
+    assert list((home / "models").rglob("*")) == []
+
+
+def test_signature_that_is_a_device_or_too_large_is_refused(home: Path, tmp_path: Path) -> None:
+    path = write_bundle(tmp_path / "from")
+    signature = path.with_name(f"{path.name}.sig")
+    signature.symlink_to("/dev/zero")
+    with pytest.raises(UsageError, match=r"raxe\.sig: cannot be read: not a regular file"):
+        add_model(path)
+    signature.unlink()
+    os.mkfifo(signature)
+    with pytest.raises(UsageError, match=r"raxe\.sig: cannot be read: not a regular file"):
+        add_model(path)
+    signature.unlink()
+    signature.write_bytes(bytes(65_537))
+    with pytest.raises(UsageError, match=r"raxe\.sig: cannot be read: 65,537 bytes are more"):
+        add_model(path)
+    assert list((home / "models").rglob("*")) == []

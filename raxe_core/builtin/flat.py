@@ -26,6 +26,11 @@ class Row(NamedTuple):
     high: float | None = None
 
 
+def _not_measured(report: Report) -> dict[str, str]:
+    """Return why each model of a benchmark that could not be measured failed."""
+    return {row["model_id"]: row["error"] for row in report.get("models", ()) if row.get("error")}
+
+
 def rows_of(report: Report) -> Iterator[Row]:
     """Yield every figure of a report of any kind."""
     if report.get("kind") == "benchmark":
@@ -37,13 +42,18 @@ def rows_of(report: Report) -> Iterator[Row]:
 
 
 def render_csv(report: Report) -> str:
-    """Return the rows as CSV, without the last line's end; no cell begins a formula."""
+    """Return the rows as CSV, without the last line's end; no cell begins a formula.
+
+    A model that failed has one row, of the metric ``error`` and with the reason as its value.
+    """
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(Row._fields)
     for row in rows_of(report):
         texts = [_cell(row.model_id), _cell(row.metric)]
         writer.writerow([*texts, *("" if x is None else x for x in row[2:])])
+    for model_id, reason in _not_measured(report).items():
+        writer.writerow([_cell(model_id), "error", _cell(reason), "", ""])
     return out.getvalue().rstrip("\n")
 
 
@@ -60,6 +70,9 @@ def render_markdown(report: Report) -> str:
     for metric in metrics:
         cells = [_shown(found.get((metric, model))) for model in models]
         lines.append(f"| {_escaped(metric)} | " + " | ".join(cells) + " |")
+    if failed := _not_measured(report):
+        lines += ["", "**Not measured:**", ""]
+        lines += [f"- {_escaped(name)}: {_escaped(reason)}" for name, reason in failed.items()]
     recommendation = report.get("recommendation")
     if recommendation:
         best = _escaped(recommendation["model_id"] or "none")
@@ -114,7 +127,7 @@ def _benchmarked(row: Report) -> Iterator[Row]:
 
 
 def _cell(text: str) -> str:
-    safe = safe_text(text)
+    safe = safe_text(text, 1_000)
     return f"'{safe}" if safe.startswith(_FORMULA) else safe
 
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import click
 
 from raxe_core.cli.lazy import LazyGroup
-from raxe_core.cli.output import echo_json, format_table, short_path
-from raxe_core.config import check_setting, config_files, load_config
+from raxe_core.cli.output import echo_json, format_table, short_path, warn
+from raxe_core.config import Config, Value, check_setting, config_files, load_config
 from raxe_core.constraints import parse_constraints
 from raxe_core.defaults import change_setting
+from raxe_core.errors import ConfigError, UnknownNameError, did_you_mean
 from raxe_core.plugins import PluginHost
+from raxe_core.registry import ModelRegistry
 from raxe_core.safe_text import safe_text
 from raxe_core.settings import find_setting
 from raxe_core.yaml_file import parse_value
@@ -41,7 +44,10 @@ def show(config_path: Path | None, origin: bool, as_json: bool) -> None:
       raxe config show
       raxe config show --origin
     """
-    values = load_config(config_path).values
+    config = load_config(config_path)
+    values = config.values
+    if thresholds := config.get("l2_model.thresholds"):
+        _warn_of_unknown(thresholds, config)
     if as_json:
         echo_json({key: found._asdict() for key, found in values.items()})
         return
@@ -73,9 +79,10 @@ def get(config_path: Path | None, key: str, as_json: bool) -> None:
     else:
         check_setting(key, None, "raxe config get")
         setting = find_setting(key)
-        # One of several in a setting, or a key in the section of a strategy.
-        whole = key.rpartition(".")[0] if setting is None else setting.key
-        value = values[whole].value.get(key.removeprefix(f"{whole}.")) if whole in values else None
+        if setting is None:
+            value = _of_strategy(key, values)
+        else:
+            value = values[setting.key].value.get(key.removeprefix(f"{setting.key}."))
     if as_json:
         echo_json(value)
     else:
@@ -115,6 +122,38 @@ def path(config_path: Path | None) -> None:
       raxe config path
     """
     click.echo(safe_text(str(config_files(config_path)[-1]), 5_000))
+
+
+def _of_strategy(key: str, values: Mapping[str, Value]) -> Any:
+    """Return what stands under a key in the section of a strategy; None where nothing does.
+
+    Raises:
+        ConfigError: there is neither such a section nor such a strategy.
+    """
+    section, name, *inner = key.split(".")
+    whole = f"{section}.{name}"
+    if whole not in values:
+        try:
+            PluginHost().strategy(name)
+        except UnknownNameError:
+            hint = did_you_mean(key, values) or did_you_mean(whole, values)
+            raise ConfigError(
+                f"raxe config get: unknown key {key!r}.{hint} See: raxe config show"
+            ) from None
+        return None
+    value = values[whole].value
+    for part in inner:
+        value = value.get(part) if isinstance(value, Mapping) else None
+    return value
+
+
+def _warn_of_unknown(thresholds: Mapping[str, float], config: Config) -> None:
+    """Warn of thresholds of models that are not there now; they may be installed later."""
+    known = [model.model_id for model in ModelRegistry(config).list_models()]
+    for model_id in thresholds:
+        if model_id not in known:
+            hint = did_you_mean(model_id, known)
+            warn(f"l2_model.thresholds: no model {model_id!r} is installed now.{hint}")
 
 
 def _check_meaning(key: str, value: Any) -> None:

@@ -14,7 +14,7 @@ from raxe_core.errors import UsageError
 from raxe_core.evaluation.datasets import prompt_stream, standard_paths
 from raxe_core.evaluation.prompts import FIELDS
 from raxe_core.evaluation.sharded import Partial
-from raxe_core.evaluation.source import STDIN
+from raxe_core.evaluation.source import STDIN, Source
 from raxe_core.evaluation.stream import PromptStream
 from raxe_core.files import atomic_write
 from raxe_core.judging import run_key
@@ -33,6 +33,7 @@ __all__ = [
     "write_report",
 ]
 
+WIDTH, FILL = 28, "━"
 _F = TypeVar("_F", bound=Callable[..., Any])
 _T = TypeVar("_T")
 
@@ -75,27 +76,39 @@ def stream_of(options: Mapping[str, Any]) -> PromptStream:
     return prompt_stream(options["paths"], options["label"], columns, options["strict"])
 
 
+@contextlib.contextmanager
 def partial_of(
     registry: ModelRegistry, models: Sequence[Model], options: Mapping[str, Any], rows: bool
-) -> Partial | None:
-    """Return the unfinished shards of ``--output``; None without one.
+) -> Iterator[Partial | None]:
+    """Give the unfinished shards of ``--output``; None without one.
+
+    A run that fails before it finished a shard leaves nothing.
 
     Raises:
+        DatasetError: a file of prompts cannot be read.
         UsageError: ``--resume`` without an output, with standard input, or of another run.
     """
     paths, output, resume = options["paths"], options["output"], options["resume"]
     if output is None:
         if resume:
             raise UsageError("--resume goes on with an --output; name it.")
-        return None
+        yield None
+        return
     files = [path for path in paths or standard_paths() if path != STDIN]
     if any(path.exists() and output.exists() and path.samefile(output) for path in files):
         raise UsageError(f"{output}: holds the prompts. Choose another output.")
     if resume and STDIN in paths:
         raise UsageError("Standard input cannot be resumed. Save it to a file first.")
+    for path in files:
+        Source(path).close()  # before what an earlier run left is removed
     names = ("label", "columns", "strict", "batch_tokens")
     chosen = {name: options.get(name) for name in names}
-    return Partial(output, run_key(registry, models, files, chosen), resume, rows)
+    partial = Partial(output, run_key(registry, models, files, chosen), resume, rows)
+    try:
+        yield partial
+    except BaseException:
+        partial.discard_empty()
+        raise
 
 
 def _columns(pairs: Iterable[str]) -> dict[str, str]:
@@ -148,8 +161,8 @@ def show_progress(items: Iterable[_T], label: str = "") -> Iterator[_T]:
         listed,
         label=label,
         file=sys.stderr,
-        width=28,
-        fill_char="━",
+        width=WIDTH,
+        fill_char=FILL,
         empty_char=" ",
         show_pos=True,
         show_percent=True,
@@ -160,19 +173,29 @@ def show_progress(items: Iterable[_T], label: str = "") -> Iterator[_T]:
 
 
 @contextlib.contextmanager
-def count_progress() -> Iterator[Callable[[int], None]]:
-    """Count the judged prompts on stderr, where it is a terminal; their number is not known."""
+def count_progress(stream: PromptStream) -> Iterator[Callable[[int], None]]:
+    """Count the judged prompts on stderr, where it is a terminal.
+
+    With a bar where ``stream`` can tell about how many there are.
+    """
     done = 0
 
     def advance(prompts: int) -> None:
         nonlocal done
         done += prompts
         if sys.stderr.isatty():
-            click.echo(f"\r{done:,} prompts judged", nl=False, err=True)
+            click.echo(f"\r{_bar(done, stream.expected)}", nl=False, err=True)
 
     yield advance
     if sys.stderr.isatty():
         click.echo("", err=True)
+
+
+def _bar(done: int, expected: int | None) -> str:
+    if not expected:
+        return f"{done:,} prompts judged"
+    share = done / expected
+    return f"{FILL * int(WIDTH * share):{WIDTH}} {done:,} prompts judged ({share:.0%})"
 
 
 def write_report(text: str, path: Path) -> None:

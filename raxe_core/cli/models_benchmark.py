@@ -16,7 +16,7 @@ from raxe_core.benchmark.run import figures_of, run_benchmark
 from raxe_core.cli.dataset_options import report_options, show_progress, write_report
 from raxe_core.cli.gated import GatedCommand
 from raxe_core.cli.model_argument import MODEL
-from raxe_core.cli.option_types import FiniteRange, OutputFile
+from raxe_core.cli.option_types import FiniteRange, OutputFile, unwritable
 from raxe_core.cli.output import echo_json, warn, warn_of_problems
 from raxe_core.config import load_config
 from raxe_core.errors import ConfigError, NoModelError, UsageError
@@ -103,12 +103,15 @@ def benchmark(
     plan = Plan(config=config, **options)
     if checking:
         _self_check(names[0], plan, reporter == "json")
+    folder = Path("benchmarks")
+    if output is None and (reason := unwritable(folder / "report")):
+        raise UsageError(f"{folder}: cannot be written: {reason}. Name another place by --output.")
     render = registry.host.reporter(reporter).render
     if human:
         what = "the models named" if model_ids else "all active models"
         click.echo(f"Benchmarking {what} ({plan.iterations} iterations each)", err=True)
     report = run_benchmark(names, plan, _progress)
-    path = output or _report_path(Path("benchmarks"))
+    path = output or _report_path(folder)
     write_report(json.dumps(report, indent=2, allow_nan=False) + "\n", path)
     if plan.threads == 1:  # as models run by default
         _save(registry, report)

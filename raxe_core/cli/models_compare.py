@@ -101,19 +101,19 @@ def compare(
     registry = ModelRegistry(load_config(config_path))
     render = registry.host.reporter("json" if as_json else reporter).render
     models = distinct_models(registry, model_ids)
-    stream, partial = stream_of(options), partial_of(registry, models, options, rows=False)
-    with count_progress() as advance:
-        detailed = not as_json and wants_details(reporter)
-        run = RunOptions(options["threads"], options["workers"], partial, advance, detailed)
-        comparison = run_comparison(registry, models, stream, options["criteria"], limits, run)
-    for note in stream.notes:
-        warn(f"skipped: {note}")
-    report = dict(comparison.report)
-    checks = _gate(gate, report) if gate else []
-    if options["output"] is not None:
-        write_report(json.dumps(report, indent=2, allow_nan=False) + "\n", options["output"])
-    if partial is not None:
-        partial.discard()
+    stream = stream_of(options)
+    with partial_of(registry, models, options, rows=False) as partial:
+        with count_progress(stream) as advance:
+            detailed = not as_json and wants_details(reporter)
+            run = RunOptions(options["threads"], options["workers"], partial, advance, detailed)
+            comparison = run_comparison(registry, models, stream, options["criteria"], limits, run)
+        for note in stream.notes:
+            warn(f"skipped: {note}")
+        report = dict(comparison.report)
+        checks = _gate(gate, report) if gate else []
+        if partial is not None:
+            write_report(json.dumps(report, indent=2, allow_nan=False) + "\n", options["output"])
+            partial.discard()
     click.echo(render(report))
     warn_of_problems(registry.host)
     code = exit_code(checks)
@@ -152,6 +152,7 @@ def _gate(gate: tuple[Any, Any, Any], report: dict[str, Any]) -> list[Check]:
         # In this order: the prompts are compared one by one.
         if list(baseline["dataset"]["sha256"].items()) != list(report["dataset"]["sha256"].items()):
             raise UsageError("The baseline was measured on other prompts. Measure it again.")
+        _check_columns(baseline["dataset"], report["dataset"])
         row = _baseline_row(baseline, wanted)
         same = baseline["environment"].get("machine_key") == machine_key()
         checks = []
@@ -170,6 +171,19 @@ def _gate(gate: tuple[Any, Any, Any], report: dict[str, Any]) -> list[Check]:
         "checks": [check._asdict() for check in checks],
     }
     return checks
+
+
+def _check_columns(old: dict[str, Any], new: dict[str, Any]) -> None:
+    """Refuse a baseline whose prompts are other columns of the same files, where it says so."""
+    if "columns" in old and old["columns"] != new["columns"]:
+        before, now = (
+            " ".join(f"--column {field}={name}" for field, name in sorted(columns.items()))
+            for columns in (old["columns"], new["columns"])
+        )
+        raise UsageError(
+            f"The baseline was measured with {before or 'no --column'}, this run with "
+            f"{now or 'none'}. Give the same, or measure the baseline again."
+        )
 
 
 def _baseline_row(baseline: dict[str, Any], wanted: str | None) -> Any:

@@ -10,8 +10,9 @@ import click
 from raxe_core import defaults
 from raxe_core.cli.model_argument import MODEL
 from raxe_core.cli.output import echo_json, format_table, short_path
-from raxe_core.config import Config, load_config
-from raxe_core.errors import BundleError
+from raxe_core.config import load_config
+from raxe_core.errors import BundleError, UsageError
+from raxe_core.model import Model
 from raxe_core.registry import ModelRegistry
 from raxe_core.safe_text import safe_text
 
@@ -26,7 +27,7 @@ def set_default(config_path: Path | None, model_id: str) -> None:
     Example:
       raxe models set-default v1.0_onnx_int8
     """
-    config = _checked(config_path, model_id)
+    config = _checked(config_path, model_id)[0].config
     defaults.set_default(model_id, config.path, why="raxe models set-default")
     click.echo(f"✅ Default L2 model set to: {model_id}")
     click.echo(f"Updated: {short_path(config.path)}")
@@ -47,7 +48,10 @@ def alias(config_path: Path | None, name: str, model_id: str) -> None:
       raxe models alias production v1.0_onnx_int8
       RAXE_L2_MODEL=production raxe scan "hello"
     """
-    config = _checked(config_path, model_id)
+    registry, model = _checked(config_path, model_id)
+    if name in (known.model_id for known in registry.list_models()):
+        raise UsageError(f"{name} is the id of a model, which the alias would hide. Take another.")
+    config, model_id = registry.config, model.model_id  # an alias of an alias is none
     defaults.set_alias(name, model_id, config.path, why="raxe models alias")
     click.echo(f"✅ {safe_text(name)} stands for: {model_id}")
     click.echo(f"Updated: {short_path(config.path)}")
@@ -100,12 +104,10 @@ def history(as_json: bool) -> None:
         click.echo(format_table(["Time", "Name", "Before", "After", "Why"], rows))
 
 
-def _checked(config_path: Path | None, model_id: str) -> Config:
-    """Return the configuration, after a check that the model is there, valid and trusted."""
-    config = load_config(config_path)
-    registry = ModelRegistry(config)
+def _checked(config_path: Path | None, model_id: str) -> tuple[ModelRegistry, Model]:
+    """Return the registry and the model, which is there, valid and trusted."""
+    registry = ModelRegistry(load_config(config_path))
     model = registry.get_model(model_id)
     if model.problem is not None:
         raise BundleError(f"{model_id} cannot be used: {model.problem}")
-    registry.trust.admitted(model)
-    return config
+    return registry, registry.trust.admitted(model)

@@ -86,14 +86,16 @@ def test(
     model = registry.get_model(model_id)
     render = registry.host.reporter("json" if as_json else reporter).render
     human = not as_json and reporter == "table"
-    stream, partial = stream_of(options), partial_of(registry, [model], options, rows=True)
-    if human:
-        click.echo(f"Testing model: {model.model_id}")
+    stream = stream_of(options)
     settings = (options["threads"], options["workers"], options["batch_tokens"])
-    with teams(registry, [model.model_id], *settings) as judges, count_progress() as advance:
-        (judgements,) = judge_shards([model.model_id], stream, judges, partial, advance)
-    if partial is not None:
-        partial.join()
+    with partial_of(registry, [model], options, rows=True) as partial:
+        if human:
+            click.echo(f"Testing model: {model.model_id}")
+        judging = teams(registry, [model.model_id], *settings)
+        with judging as judges, count_progress(stream) as advance:
+            (judgements,) = judge_shards([model.model_id], stream, judges, partial, advance)
+        if partial is not None:
+            partial.join()
     for note in stream.notes:
         warn(f"skipped: {note}")
     report = judgements.report(stream.describe())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,6 +22,7 @@ from raxe_core.evaluation.column import Column
 from raxe_core.evaluation.metrics import Confusion, threshold_at_fpr
 from raxe_core.evaluation.prompts import Prompt
 from raxe_core.evaluation.statistics import wilson
+from raxe_core.evaluation.stream import PromptStream
 from raxe_core.model import RuntimeOptions
 from raxe_core.registry import ModelRegistry
 
@@ -97,11 +98,11 @@ class _Half(NamedTuple):
     scores: Column[float]
 
 
-def _judged(detector: Detector, prompts: Iterable[Prompt]) -> tuple[tuple[_Half, _Half], float]:
+def _judged(detector: Detector, prompts: PromptStream) -> tuple[tuple[_Half, _Half], float]:
     """Judge the prompts; return both halves, and the threshold of now."""
     halves = (_Half(Column("B"), Column("d")), _Half(Column("B"), Column("d")))
     before = 0.0
-    with count_progress() as advance:
+    with count_progress(prompts) as advance:
         for prompt in prompts:
             result = detector.analyze(prompt.text)
             half, before = halves[_half(prompt)], result.threshold

@@ -194,6 +194,11 @@ class Partial:
         except OSError as error:
             raise self._unwritable(error) from None
 
+    def discard_empty(self) -> None:
+        """Remove the folder if it holds no finished shard: there is nothing to go on with."""
+        if not any(self._folder.glob("[0-9]*.jsonl")):
+            shutil.rmtree(self._folder, ignore_errors=True)
+
     def _path(self, number: int) -> Path:
         return self._folder / f"{number:08d}.jsonl"
 

@@ -28,7 +28,7 @@ class UnreadableError(DatasetError):
 
 
 class Source:
-    """The lines of one file, as bytes, hashed as they are read."""
+    """The lines of one file, hashed as they are read; ``unpacked`` counts their bytes."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -36,12 +36,16 @@ class Source:
         raw = io.BufferedReader(self._hashed, 1 << 16)
         self._raw: IO[bytes] = raw
         self._lines: IO[bytes] = gzip.GzipFile(fileobj=raw) if path.suffix.lower() == ".gz" else raw  # type: ignore[assignment]
-        self._number = self._unpacked = 0
+        self._number = self.unpacked = 0
 
     def __enter__(self) -> Source:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file."""
         self._lines.close()
         self._raw.close()
 
@@ -101,8 +105,8 @@ class Source:
             raise UnreadableError(
                 f"{self.path}: cannot be read: {error.strerror or error}."
             ) from None
-        self._unpacked += len(line)
-        if self._unpacked > RATIO_FROM_BYTES + MAX_RATIO * self._hashed.size:
+        self.unpacked += len(line)
+        if self.unpacked > RATIO_FROM_BYTES + MAX_RATIO * self._hashed.size:
             raise UnreadableError(f"{self.path}: unpacks to more than {MAX_RATIO} times its size.")
         return line
 

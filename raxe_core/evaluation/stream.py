@@ -38,11 +38,15 @@ class PromptStream:
         self.sha256: dict[str, str] = {}
         self._paths, self._label, self._columns = paths, label, columns or {}
         self._strict = strict
+        self._bytes = _bytes_of(paths)
+        self._before = 0  # bytes of the files that were read whole
+        self._source: Source | None = None
 
     def __iter__(self) -> Iterator[Prompt]:
         for path in self._paths:
             before = self.prompts
             with Source(path) as source:
+                self._source = source
                 for prompt in self._of(path, source):
                     self.prompts += 1
                     self.threats += prompt.is_threat
@@ -53,11 +57,24 @@ class PromptStream:
                     number += 1
                     key = f"{name} ({number})"
                 self.sha256[key] = source.digest()
+                self._before += source.unpacked
+                self._source = None
             if self.prompts == before:
                 reason = f" ({self.notes[0]})" if self.notes else ""
                 raise DatasetError(
                     f"{path}: holds no prompt. Give a file with at least one.{reason}"
                 )
+
+    @property
+    def expected(self) -> int | None:
+        """About how many prompts there are, by the bytes read so far.
+
+        None with standard input or a packed file.
+        """
+        read = self._before + (self._source.unpacked if self._source else 0)
+        if self._bytes is None or not read:
+            return None
+        return max(self.prompts, round(self.prompts * self._bytes / read))
 
     def describe(self) -> dict[str, Any]:
         """Return what identifies the dataset, as JSON types; after it was read."""
@@ -68,6 +85,7 @@ class PromptStream:
             "benign": self.prompts - self.threats,
             "skipped": self.skipped,
             "sha256": dict(self.sha256),
+            "columns": dict(self._columns),
         }
 
     def _of(self, path: Path, source: Source) -> Iterator[Prompt]:
@@ -94,6 +112,16 @@ class PromptStream:
                     self.notes.append(str(error))
             else:
                 yield prompt
+
+
+def _bytes_of(paths: Sequence[Path]) -> int | None:
+    """Return how many bytes there are to read; None where that cannot be told."""
+    if any(path == STDIN or path.suffix.lower() == ".gz" for path in paths):
+        return None
+    try:
+        return sum(path.stat().st_size for path in paths)
+    except (OSError, ValueError):  # which is told when the file is opened
+        return None
 
 
 _Rows = Iterator[tuple[str, Mapping[str, Any]]]

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from raxe_core import locked, read_yaml, write_yaml
+from raxe_core import locked, read_yaml, with_value, write_yaml
 
 __all__ = ["write_section"]
 
@@ -19,15 +19,12 @@ def write_section(path: Path, section: Mapping[str, Any]) -> None:
     """
     with locked(path):
         content = read_yaml(path)
-        if content.get("l2_model") is None:
-            content["l2_model"] = {}
-        model = content["l2_model"]
+        model = content.get("l2_model") or {}
         current = model.get("ab_test")
-        if not isinstance(current, Mapping):
-            model["ab_test"] = dict(section)
+        if isinstance(current, Mapping):
+            for name in dict.fromkeys([*current, *section]):
+                keys = ("l2_model", "ab_test", name)
+                content = with_value(path, content, keys, section.get(name))
         else:
-            for name in [name for name in current if name not in section]:
-                del current[name]  # type: ignore[attr-defined]
-            for name, value in section.items():
-                current[name] = value  # type: ignore[index]
+            content = with_value(path, content, ("l2_model", "ab_test"), dict(section))
         write_yaml(path, content)
