@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import textwrap
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -109,12 +108,14 @@ def with_value(path: Path, content: Any, keys: Sequence[str], value: Any) -> Any
 
 def _with_lines(text: str, keys: Sequence[str], mapping: Any, value: Any) -> str:
     """Return the text with the lines of a key of ``mapping`` exchanged, added or removed."""
+    from textwrap import indent
+
     *sections, key = keys
     lines = text.splitlines(keepends=True)  # YAML ends lines at these characters, too
     start, end = _lines_of(lines, sections, key if key in mapping else None)
     if key not in mapping:
         start = end
-    new = "" if value is None else textwrap.indent(_dump({key: value}), " " * mapping.lc.col)
+    new = "" if value is None else indent(_dump({key: value}), " " * mapping.lc.col)
     return "".join([*lines[:start], new, *lines[end:]])
 
 
@@ -224,6 +225,8 @@ def _load(text: str) -> Any:
         raise ValueError(_reason(error)) from None
     except TypeError:  # the library stumbles over them
         raise ValueError("a key is itself a list or holds keys; keys must be text") from None
+    except IndexError:  # and over +_
+        raise ValueError("a number lacks its digits; put text in quotes") from None
 
 
 def _reason(error: Exception) -> str:

@@ -53,6 +53,7 @@ def test_nothing_is_an_empty_mapping(tmp_path: Path, text: str | None) -> None:
         (b"--- !!map\na: 1\n", "line 1: tags"),
         (b"a: !foo\n  - 1\n", "line 1: tags"),
         (b"a: \xff\n", "not UTF-8 at byte 3"),
+        (b"a: +_\n", "lacks its digits"),
         (b"[1, 2]\n", "holds a CommentedSeq, not keys"),
         (b"text\n", "not keys with values"),
         (b"a: 1\n---\nb: 2\n", "document"),
@@ -61,7 +62,7 @@ def test_nothing_is_an_empty_mapping(tmp_path: Path, text: str | None) -> None:
         (b"? {a: [b]}\n: 1\n", "keys must be text"),
         (b"? [a, {b: c}]\n: 1\n", "keys must be text"),
     ],
-    ids=range(18),
+    ids=range(19),
 )
 def test_what_is_refused(tmp_path: Path, data: bytes, reason: str) -> None:
     path = tmp_path / "c.yaml"
