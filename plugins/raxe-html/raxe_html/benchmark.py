@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from raxe_html.plots import benchmark_plots
 from raxe_html.text import escaped, number, table
 
 __all__ = ["benchmark_body"]
@@ -14,9 +15,10 @@ _KINDS = ("cpu", "wall")
 
 
 def benchmark_body(report: Report) -> Iterator[str]:
-    """Yield the parts of the page in their order, but for the plots."""
+    """Yield the parts of the page in their order."""
+    measured = [model for model in report["models"] if not model["error"]]
     yield _subtitle(report)
-    yield _figures([model for model in report["models"] if not model["error"]])
+    yield _figures(measured)
     failed = [[escaped(m["model_id"]), escaped(m["error"])] for m in report["models"] if m["error"]]
     if failed:
         yield "<h2>Not measured</h2>"
@@ -25,6 +27,7 @@ def benchmark_body(report: Report) -> Iterator[str]:
         yield "<h2>Differences</h2>"
         headers = ["Second / first", "CPU time", "Wall time", "Verdict"]
         yield table(headers, [_pair(pair) for pair in report["pairs"]])
+    yield from benchmark_plots(measured)
 
 
 def _subtitle(report: Report) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from raxe_html.benchmark import benchmark_body
-from raxe_html.plots import plots
+from raxe_html.plots import quality_plots
 from raxe_html.style import CSS
 from raxe_html.text import escaped, number, percent, table
 
@@ -21,8 +21,7 @@ def render_page(report: Report) -> str:
     """Return one HTML document that needs neither network nor script."""
     kind = str(report.get("kind", "evaluation"))
     title = f"RAXE {kind}"
-    models = list(report["models"]) if "models" in report else [report]
-    body = "\n".join(_body(report, kind, [m for m in models if not m.get("error")]))
+    body = "\n".join(benchmark_body(report) if kind == "benchmark" else _body(report))
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n'
@@ -32,11 +31,8 @@ def render_page(report: Report) -> str:
     )
 
 
-def _body(report: Report, kind: str, models: Sequence[Report]) -> Iterator[str]:
-    if kind == "benchmark":
-        yield from benchmark_body(report)
-        yield from plots(models, kind)
-        return
+def _body(report: Report) -> Iterator[str]:
+    models = list(report["models"]) if "models" in report else [report]
     yield _subtitle(report)
     if "recommendation" in report:
         found = report["recommendation"]
@@ -49,7 +45,7 @@ def _body(report: Report, kind: str, models: Sequence[Report]) -> Iterator[str]:
     yield from _pairs(report.get("pairs", ()))
     yield from _constraints(models)
     yield from _pareto(models)
-    yield from plots(models, kind)
+    yield from quality_plots(models)
     yield from _families(models)
     for model in models:
         yield from _confusion(model)

@@ -7,15 +7,24 @@ from typing import Any
 
 from raxe_html.svg import Series, bars, lines, scatter
 
-__all__ = ["plots"]
+__all__ = ["benchmark_plots", "quality_plots"]
 
 Report = Mapping[str, Any]
 _UNIT = (0.0, 1.0)
 
 
-def plots(models: Sequence[Report], kind: str) -> Iterator[str]:
-    """Yield the section of plots; nothing where the report has no details."""
-    drawn = list(_benchmark(models) if kind == "benchmark" else _quality(models))
+def quality_plots(models: Sequence[Report]) -> Iterator[str]:
+    """Yield the section of plots of judgements; nothing where the report has no details."""
+    return _section(_quality(models))
+
+
+def benchmark_plots(models: Sequence[Report]) -> Iterator[str]:
+    """Yield the section of plots of times; nothing where no model was measured."""
+    return _section(_benchmark(models))
+
+
+def _section(figures: Iterator[str]) -> Iterator[str]:
+    drawn = list(figures)
     if drawn:
         yield "<h2>Plots</h2>"
         yield f'<div class="plots">{"".join(drawn)}</div>'
