@@ -96,8 +96,9 @@ class Raxe:
                 selection, detector = pool.ready(user_id)
                 detection = detector.analyze(text, l1_results=l1_results)
             except Exception as error:  # whatever a plugin's detector raises
-                report_failure(pool, selection, error, user_id, request_id)
-                return self._undecided(pool, error)
+                told = _told(error)
+                report_failure(pool, selection, told, user_id, request_id)
+                return self._undecided(pool, told)
             report(pool, selection, detection, text, l1_results, user_id, request_id)
             return self._result(pool, selection, detection)
 
@@ -115,7 +116,8 @@ class Raxe:
             try:
                 selection, detector = pool.ready(user_id)
             except Exception as error:  # whatever a plugin's strategy raises
-                return [self._undecided(pool, error) for _ in texts]
+                told = _told(error)
+                return [self._undecided(pool, told) for _ in texts]
             outcomes = _outcomes(detector, texts)
             for text, outcome in zip(texts, outcomes, strict=True):
                 if isinstance(outcome, RaxeError):
@@ -211,9 +213,8 @@ class Raxe:
         block_score = pool.registry.config.get("policy.block_score")
         return ScanResult(detection, selection, block_score, pool.digest)
 
-    def _undecided(self, pool: DetectorPool, error: Exception, where: str = "") -> ScanResult:
+    def _undecided(self, pool: DetectorPool, error: RaxeError, where: str = "") -> ScanResult:
         """Return the verdict for a text that no model could judge, or raise."""
-        error = _told(error)
         if pool.registry.config.get("l2_model.on_failure") != "block":
             if where:
                 error.args = (f"{where}{error}",)

@@ -18,6 +18,7 @@ from raxe_core.errors import ConfigError
 __all__ = [
     "atomic_write",
     "digest_of",
+    "file_digest",
     "locked",
     "open_regular",
     "raxe_home",
@@ -86,6 +87,16 @@ def digest_of(file: IO[bytes]) -> str:
     while chunk := file.read(1 << 20):
         digest.update(chunk)
     return f"sha256:{digest.hexdigest()}"
+
+
+def file_digest(path: Path, limit: int) -> str:
+    """Return :func:`digest_of` a regular file of at most ``limit`` bytes.
+
+    Raises:
+        OSError: as :func:`open_regular`.
+    """
+    with open_regular(path, limit) as file:
+        return digest_of(file)
 
 
 @contextmanager

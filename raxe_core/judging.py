@@ -11,7 +11,7 @@ from raxe_core._version import __version__
 from raxe_core.benchmark.child import Child
 from raxe_core.evaluation.sharded import Judge, Team, judge
 from raxe_core.evaluation.source import MAX_FILE_BYTES
-from raxe_core.files import digest_of, open_regular
+from raxe_core.files import file_digest
 from raxe_core.model import Model, RuntimeOptions
 
 if TYPE_CHECKING:
@@ -75,7 +75,6 @@ def _digest(path: Path | None) -> str | None:
     if path is None:
         return None
     try:
-        with open_regular(path, MAX_FILE_BYTES) as file:
-            return digest_of(file)
+        return file_digest(path, MAX_FILE_BYTES)
     except OSError:
         return None

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from raxe_core.archive import MAX_BYTES
 from raxe_core.detector import Detector
 from raxe_core.errors import LoadTimeoutError, ModelLoadError, RaxeError
-from raxe_core.files import digest_of, open_regular
+from raxe_core.files import file_digest
 from raxe_core.index import FileState, file_state
 from raxe_core.records import Selection
 from raxe_core.registry import ModelRegistry
@@ -140,8 +140,7 @@ class DetectorPool:
         if model.bundle_path is None:
             return None
         try:
-            with open_regular(model.bundle_path, MAX_BYTES) as file:
-                digest = digest_of(file)
+            digest = file_digest(model.bundle_path, MAX_BYTES)
         except OSError:
             return None
         # Another file by now is not the one that judges.

@@ -55,7 +55,7 @@ def report(
 def report_failure(
     pool: DetectorPool,
     selection: Selection | None,
-    error: Exception,
+    error: RaxeError,
     user_id: str | None,
     request_id: str | None,
 ) -> None:
@@ -74,7 +74,7 @@ def report_failure(
         strategy=selection.strategy,
         fallback_from=selection.fallback_from,
         shadows={},
-        error=error.kind if isinstance(error, RaxeError) else RaxeError.kind,
+        error=error.kind,
     )
     _tell_plugins(pool, event)
 

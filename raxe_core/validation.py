@@ -11,7 +11,7 @@ from raxe_core.archive import MAX_BYTES
 from raxe_core.bundle import Bundle
 from raxe_core.content import check_content
 from raxe_core.errors import BundleError, MetadataError, RaxeError
-from raxe_core.files import digest_of, open_regular
+from raxe_core.files import file_digest
 from raxe_core.model import Model
 from raxe_core.plugins import PluginHost
 from raxe_core.trial import try_model
@@ -81,8 +81,7 @@ def _file_exists(model: Model) -> str:
 def _checksum_matches(model: Model) -> str:
     assert model.bundle_path is not None
     try:
-        with open_regular(model.bundle_path, MAX_BYTES) as file:
-            found = digest_of(file)
+        found = file_digest(model.bundle_path, MAX_BYTES)
     except OSError as error:
         raise BundleError(f"{model.bundle_path}: {error.strerror or error}.") from None
     claimed = model.metadata.file_info.checksum
