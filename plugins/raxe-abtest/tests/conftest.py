@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import secrets
 import shutil
 import socket
 import subprocess
@@ -24,6 +25,12 @@ settings.register_profile(
     "raxe-abtest", deadline=None, max_examples=30, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("raxe-abtest")
+
+
+@pytest.fixture(autouse=True)
+def same_users(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every run assigns the same users to the same arms: a store's secret is random elsewhere."""
+    monkeypatch.setattr(secrets, "token_bytes", lambda count: bytes(range(count)))
 
 
 def _server_binaries() -> Path | None:
