@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from click.testing import CliRunner, Result
+from hypothesis import HealthCheck, settings
 
 sys.path.insert(0, str(Path(__file__).parent / "tests"))
 
@@ -16,6 +17,13 @@ if TYPE_CHECKING:
     from plugin_source import Site
 
 RunRaxe = Callable[..., Result]
+
+# Every run has the same examples, and a busy machine fails none. New examples are looked for with
+# ``nox -s search``.
+_slow = (HealthCheck.too_slow,)
+settings.register_profile("same", deadline=None, derandomize=True, suppress_health_check=_slow)
+settings.register_profile("search", deadline=None, suppress_health_check=_slow)
+settings.load_profile("same")
 
 
 @pytest.fixture(autouse=True)

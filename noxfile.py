@@ -87,6 +87,17 @@ def plugin(session: nox.Session, name: str) -> None:
 
 
 @nox.session
+def search(session: nox.Session) -> None:
+    """Run the property tests on new examples; every other session has the same ones each time."""
+    install(session, *PLUGINS)
+    session.install(*REFERENCES, *SIGNING)
+    folders = ["tests", *(f"plugins/{name}/tests" for name in PLUGINS)]
+    command = ["pytest", "--hypothesis-profile", "search", "-m", "hypothesis"]
+    for folder in folders:
+        session.run(*command, folder, *session.posargs, success_codes=[0, 5])  # 5: it has none
+
+
+@nox.session
 def docs(session: nox.Session) -> None:
     """Run the code blocks of the documentation, and compare generated pages with the code."""
     install(session, "raxe-onnx", "raxe-l2", "raxe-abtest")

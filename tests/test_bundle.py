@@ -90,7 +90,7 @@ def test_a_copy_of_other_bytes_is_refused(tmp_path: Path) -> None:
             bundle.copy("other.onnx", file.fileno())
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.data())
 def test_bundle_with_random_damage_never_raises_anything_else(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from raxe_core.detector import DetectionResult, Prediction
@@ -31,7 +31,6 @@ def _little_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sorting, "RUN", 512)
 
 
-@settings(deadline=None)
 @given(st.lists(FLOATS, max_size=4), st.integers(1, 30), st.integers(1, 8), st.data())
 def test_a_column_is_read_as_a_list_is(
     parts: list[list[float]], in_memory: int, read: int, data: st.DataObject

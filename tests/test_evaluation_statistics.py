@@ -46,7 +46,6 @@ def f1(cells: Any) -> float:
     return 2 * tp / (2 * tp + fp + fn) if tp + fp + fn else 0.0
 
 
-@settings(deadline=None)
 @given(counts, counts)
 def test_wilson_is_that_of_statsmodels(successes: int, failures: int) -> None:
     proportion = pytest.importorskip("statsmodels.stats.proportion")
@@ -58,7 +57,6 @@ def test_wilson_is_that_of_statsmodels(successes: int, failures: int) -> None:
     assert found == exact(expected)
 
 
-@settings(deadline=None)
 @given(st.integers(0, 3_000), st.integers(0, 3_000))
 def test_mcnemar_is_that_of_scipy_and_statsmodels(gained: int, lost: int) -> None:
     tables = pytest.importorskip("statsmodels.stats.contingency_tables")
@@ -73,7 +71,6 @@ def test_mcnemar_is_that_of_scipy_and_statsmodels(gained: int, lost: int) -> Non
         assert found == 1.0
 
 
-@settings(deadline=None)
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=12))
 def test_holm_is_that_of_statsmodels(p_values: list[float]) -> None:
     multitest = pytest.importorskip("statsmodels.stats.multitest")
@@ -81,7 +78,6 @@ def test_holm_is_that_of_statsmodels(p_values: list[float]) -> None:
     assert holm(p_values) == exact(expected)
 
 
-@settings(deadline=None)
 @given(st.integers(0, 60), st.integers(0, 60), counts, st.floats(0.001, 0.2))
 def test_equivalence_is_that_of_statsmodels(
     gained: int, lost: int, same: int, margin: float
@@ -113,7 +109,7 @@ def test_pairs_without_a_difference_are_equivalent_only_where_they_are_many(
     assert (p < 0.05) is equivalent
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.integers(1, 400), st.sampled_from([0.5, 0.9, 0.95, 0.99]))
 def test_quantile_interval_is_that_of_scipy(n: int, share: float) -> None:
     stats = pytest.importorskip("scipy.stats")

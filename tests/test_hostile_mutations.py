@@ -119,7 +119,7 @@ def test_every_flip_and_every_cut_is_read_or_refused(folder: Path, name: str) ->
         outcome(name, folder, damaged)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.data())
 def test_random_damage_is_read_or_refused(folder: Path, data: st.DataObject) -> None:
     name = data.draw(st.sampled_from(sorted(READERS)))

@@ -197,7 +197,7 @@ METADATA = record(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(METADATA)
 def test_metadata_survives_the_way_through_json(metadata: ModelMetadata) -> None:
     value = json.loads(json.dumps(unstructure(metadata)))
@@ -211,7 +211,7 @@ JSON: st.SearchStrategy[Any] = st.recursive(
 )
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.dictionaries(st.sampled_from(list(SEED)), JSON) | JSON)
 def test_any_json_is_metadata_or_a_metadata_error(value: Any) -> None:
     mixed = {**SEED, **value} if isinstance(value, dict) else value

@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Sequence
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from raxe_core.evaluation import sorting
@@ -27,7 +27,6 @@ def share(part: Sequence[bool], whole: Sequence[bool]) -> float | None:
     return len(part) / len(whole) if whole else None
 
 
-@settings(deadline=None)
 @given(BOOLS)
 def test_figures_agree_with_direct_counting(pairs: list[tuple[bool, bool]]) -> None:
     labels, decisions = [label for label, _ in pairs], [decision for _, decision in pairs]
@@ -61,7 +60,6 @@ def test_labels_and_decisions_are_as_many() -> None:
         Confusion.of([True], [])
 
 
-@settings(deadline=None)
 @given(SCORED)
 def test_roc_auc_is_the_share_of_pairs_in_the_right_order(
     items: list[tuple[bool, float]],
@@ -74,7 +72,6 @@ def test_roc_auc_is_the_share_of_pairs_in_the_right_order(
     assert found == (expected if expected is None else pytest.approx(expected, abs=1e-12))
 
 
-@settings(deadline=None)
 @given(st.lists(st.floats(allow_nan=False), min_size=1, max_size=30), st.integers(1, 100))
 def test_percentile_is_the_smallest_value_that_covers_its_share(
     values: list[float], q: int
@@ -91,7 +88,6 @@ def test_percentile_of_nothing_is_an_error() -> None:
     assert percentile([1.0, 2.0, 3.0], 0) == 1.0
 
 
-@settings(deadline=None)
 @given(st.lists(st.floats(allow_nan=False), max_size=40))
 def test_runs_are_merged_in_order(values: list[float]) -> None:
     with pytest.MonkeyPatch.context() as patch:

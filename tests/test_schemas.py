@@ -176,7 +176,7 @@ def test_the_examples_are_accepted(document: Any, schema: Any) -> None:
     assert converter_accepts(document, schema)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.sampled_from(PLACES), values)
 def test_a_changed_value_gets_the_same_answer(place: tuple[Any, Any, Path], value: Any) -> None:
     document, schema, path = place
@@ -188,7 +188,7 @@ def test_a_changed_value_gets_the_same_answer(place: tuple[Any, Any, Path], valu
     assert schema_accepts(changed, schema) == converter_accepts(changed, schema)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.sampled_from(PLACES), st.text(max_size=12), values)
 def test_an_unknown_field_gets_the_same_answer(
     place: tuple[Any, Any, Path], key: str, value: Any

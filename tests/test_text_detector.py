@@ -30,7 +30,7 @@ def detector(tiny_bundle: Path) -> Iterator[Detector]:
     loaded.close()
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(SENTENCES)
 def test_score_of_a_text_is_that_of_its_highest_window(
     detector: Detector, words: list[str]
@@ -47,7 +47,7 @@ def test_score_of_a_text_is_that_of_its_highest_window(
         assert " ".join(words)[evidence.start : evidence.end] == best
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(0, 300), st.integers(0, 300))
 def test_attack_is_found_anywhere_in_a_long_text(
     detector: Detector, before: int, after: int
@@ -76,7 +76,7 @@ def recorder(tiny_bundle: Path) -> tuple[TextDetector, list[list[int]]]:
     return TextDetector("m", manifest, tokenizer, forward), seen
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(st.sampled_from(list(WORDS)), min_size=1, max_size=80))
 def test_windows_cover_every_word_in_order(tiny_bundle: Path, words: list[str]) -> None:
     detector, seen = recorder(tiny_bundle)
@@ -108,7 +108,7 @@ def test_every_word_of_many_segments_is_read(tiny_bundle: Path) -> None:
     assert detector.analyze("hello").score == 0.5
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.lists(st.text(st.characters(), max_size=30), max_size=5))
 def test_any_text_is_judged_and_a_batch_judges_as_single_calls(
     detector: Detector, texts: list[str]

@@ -72,7 +72,7 @@ def test_what_is_refused(tmp_path: Path, data: bytes, reason: str) -> None:
     assert str(error.value).startswith(f"{path}: ")
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.binary(max_size=40) | st.text(list("ab:-[]{}&*!|>'\"#%@`?, \n\t0~"), max_size=30))
 def test_any_bytes_are_a_mapping_or_a_config_error(
     tmp_path_factory: pytest.TempPathFactory, data: bytes | str
@@ -154,7 +154,7 @@ def test_a_file_is_emptied_and_filled_and_comments_stay(tmp_path: Path, text: st
     assert path.read_text().count("# ours") == text.count("# ours")
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.data())
 def test_any_value_is_set_and_removed_beside_the_others(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject

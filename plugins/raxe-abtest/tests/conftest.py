@@ -13,18 +13,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, settings
 
 from raxe_abtest.store import open_store
 from raxe_abtest.store.base import Store
 
 NewStore = Callable[[], Store]
-
-# A busy machine must not fail a test.
-settings.register_profile(
-    "raxe-abtest", deadline=None, max_examples=30, suppress_health_check=[HealthCheck.too_slow]
-)
-settings.load_profile("raxe-abtest")
 
 
 @pytest.fixture(autouse=True)

@@ -357,7 +357,7 @@ def test_what_comes_after_the_end_is_lost_at_once(tmp_path: Path) -> None:
         assert not selector.flush()
         selector.close()
         assert selector.lost_events == 1
-        assert time.monotonic() - began < 2
+        assert time.monotonic() - began < 10  # as long as it would wait for an answer
 
 
 @pytest.mark.parametrize(

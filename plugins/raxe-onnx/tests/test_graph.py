@@ -214,7 +214,7 @@ def test_the_models_that_come_with_onnx_are_accepted() -> None:
 
 
 @given(st.data())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_any_damage_is_accepted_or_refused_with_the_one_error(data: st.DataObject) -> None:
     damaged = bytearray(TINY)
     for _ in range(data.draw(st.integers(1, 4))):
