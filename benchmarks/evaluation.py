@@ -1,9 +1,9 @@
 """What ``raxe models test`` costs around the inference: reading, tokenizing, figures, intervals.
 
 Runs the command in this process on the standard prompts, repeated, and takes the CPU time inside
-the runtime's ``session.run`` from that of the whole.
+the runtime's ``session.run`` from that of the whole. With 0 tokens, all prompts are judged alone.
 
-    python benchmarks/evaluation.py [MODEL] [--prompts 10000] [--batch-tokens 0] [--json]
+    python benchmarks/evaluation.py [MODEL] [--prompts 10000] [--batch-tokens 4096] [--json]
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from turns import read_options
 
 from raxe_core.cli.main import OBJECTS_BETWEEN_COLLECTIONS
 from raxe_core.cli.main import main as command_line
+from raxe_core.evaluation.batches import BATCH_TOKENS
 from raxe_core.evaluation.datasets import standard_dataset
 
 
@@ -51,8 +52,7 @@ def measure(model_id: str, prompts: int, batch_tokens: int) -> dict[str, float]:
         path = Path(folder) / "prompts.jsonl"
         write_prompts(path, prompts)
         sys.argv = ["raxe", "models", "test", model_id, "--prompts", str(path)]
-        if batch_tokens:
-            sys.argv += ["--batch-tokens", str(batch_tokens)]
+        sys.argv += ["--batch-tokens", str(batch_tokens)]
         ort.InferenceSession.run = timed
         gc.set_threshold(OBJECTS_BETWEEN_COLLECTIONS)  # as the program does
         started = time.process_time()
@@ -70,7 +70,7 @@ def measure(model_id: str, prompts: int, batch_tokens: int) -> dict[str, float]:
 
 def main() -> None:
     """Print the share."""
-    options = read_options(__doc__, model=True, prompts=10_000, batch_tokens=0)
+    options = read_options(__doc__, model=True, prompts=10_000, batch_tokens=BATCH_TOKENS)
     result = measure(options.model, options.prompts, options.batch_tokens)
     around = result["cpu_seconds"] - result["inference_cpu_seconds"]
     result["around_share"] = around / result["cpu_seconds"]

@@ -18,11 +18,11 @@ from tokenizers import Tokenizer
 from turns import cpu_of_calls, read_options
 
 from raxe_core import ModelRegistry, open_bundle
+from raxe_core.evaluation.batches import BATCH_TOKENS
 from raxe_core.evaluation.datasets import standard_dataset
 from raxe_core.evaluation.sharded import judge
 
 NAIVE_BATCH = 32
-BATCH_TOKENS = 4_096
 
 
 def naive(model_id: str) -> Callable[[Sequence[str]], None]:

@@ -27,8 +27,11 @@ def teams(
     threads: int = 1,
     workers: int = 1,
     batch_tokens: int = 0,
+    timed: float = 1.0,
 ) -> Iterator[list[Team]]:
     """Give one team in this process, or ``workers`` teams, each model of each in its own process.
+
+    ``batch_tokens`` and ``timed`` are those of :func:`raxe_core.evaluation.sharded.judge`.
 
     Raises:
         RaxeError: a model cannot be loaded.
@@ -39,14 +42,15 @@ def teams(
             detector = registry.create_detector(model_id, RuntimeOptions(threads=threads))
             stack.callback(detector.close)
             detector.analyze("warm-up")
-            return lambda texts: judge(detector, texts, batch_tokens)
+            return lambda texts: judge(detector, texts, batch_tokens, timed)
 
         def elsewhere(model_id: str) -> Judge:
             path = registry.config.path
             config = str(path) if path.exists() else None
             child = stack.enter_context(Child(threads))
             child.ask("load", model_id=model_id, config=config, threads=threads)
-            return lambda texts: child.ask("judge", texts=list(texts), batch_tokens=batch_tokens)
+            batching = {"batch_tokens": batch_tokens, "timed": timed}
+            return lambda texts: child.ask("judge", texts=list(texts), **batching)
 
         load = here if workers == 1 else elsewhere
         yield [[load(model_id) for model_id in model_ids] for _ in range(workers)]

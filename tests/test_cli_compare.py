@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import itertools
 import json
 import os
 import signal
@@ -17,7 +18,8 @@ import pytest
 from tiny_model import write_bundle
 
 from conftest import RunRaxe
-from raxe_core import ModelRegistry, judging
+from raxe_core import DetectionResult, ModelRegistry, TextDetector, judging
+from raxe_core.cli import models_test
 from raxe_core.config import load_config
 from raxe_core.detector import Detector
 from raxe_core.errors import UsageError
@@ -191,14 +193,53 @@ def test_the_output_is_the_same_however_it_was_made(
 ) -> None:
     monkeypatch.setattr(sharded, "SHARD", 25)
     outputs = []
-    for number, options in enumerate(([], ["--workers", "2"], ["--batch-tokens", "64"])):
+    monkeypatch.setattr(models_test, "TIMED_PROMPTS", 20)
+    batches = (["--batch-tokens", tokens] for tokens in ("0", "64"))
+    for number, options in enumerate(([], ["--workers", "2"], *batches)):
         output = tmp_path / f"{number}.jsonl"
         arguments = ["v9.0_tiny", "--prompts", str(prompts), "--output", str(output), *options]
         assert raxe("models", "test", *arguments).exit_code == 0
         outputs.append(output.read_bytes())
-    assert outputs[0] == outputs[1] == outputs[2]
+    assert set(outputs) == {outputs[0]}
     assert outputs[0].count(b"\n") == 120
     assert not list(tmp_path.glob("*.partial"))
+
+
+def test_latencies_are_those_of_prompts_judged_alone(
+    dropped_in: Path, raxe: RunRaxe, prompts: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sharded, "SHARD", 25)
+    monkeypatch.setattr(models_test, "TIMED_PROMPTS", 20)
+    alone: list[str] = []
+    together: list[str] = []
+    analyze = TextDetector.analyze
+
+    def counted(detector: TextDetector, text: str, l1_results: object = None) -> DetectionResult:
+        alone.append(text)
+        return analyze(detector, text, l1_results)
+
+    def counted_batch(detector: TextDetector, texts: Sequence[str]) -> list[DetectionResult]:
+        together.extend(texts)
+        return [analyze(detector, text)._replace(processing_time_ms=1e9) for text in texts]
+
+    monkeypatch.setattr(TextDetector, "analyze", counted)
+    monkeypatch.setattr(TextDetector, "analyze_batch", counted_batch)
+    arguments = ("models", "test", "v9.0_tiny", "--prompts")
+    shown = raxe(*arguments, str(prompts))
+    assert "ms) of 24 prompts judged alone\n" in shown.stdout
+    texts = [json.loads(line)["text"] for line in prompts.read_text().splitlines()]
+    assert sorted(alone[1:] + together) == sorted(texts)  # the first is the warm-up
+    places = [texts.index(text) for text in alone[1:]]
+    assert [sum(place // 25 == shard for place in places) for shard in range(5)] == [5, 5, 5, 5, 4]
+    gaps = {after - before for before, after in itertools.pairwise(places)}
+    assert len(gaps) > 3, "chosen at random, not by a step that the file may have too"
+    latency = json.loads(raxe(*arguments, str(prompts), "--json").stdout)["latency_ms"]
+    assert latency["prompts"] == 24
+    assert latency["avg"] < 1e6
+    piped = raxe(*arguments, "-", "--json", stdin=prompts.read_bytes())
+    single = raxe(*arguments, str(prompts), "--batch-tokens", "0", "--json")
+    for result in (piped, single):
+        assert json.loads(result.stdout)["latency_ms"]["prompts"] == 120
 
 
 SLOW = """
@@ -260,9 +301,9 @@ def test_a_killed_comparison_resumes_to_the_same_judgements(
     monkeypatch.setattr(sharded, "SHARD", 10)
     judged = []
 
-    def counted(detector: Detector, texts: Sequence[str], batch_tokens: int) -> sharded.Verdicts:
+    def counted(detector: Detector, texts: Sequence[str], *batching: Any) -> sharded.Verdicts:
         judged.append(len(texts))
-        return judge(detector, texts, batch_tokens)
+        return judge(detector, texts, *batching)
 
     monkeypatch.setattr(judging, "judge", counted)
     result = raxe(*arguments, "--output", str(output), "--resume")

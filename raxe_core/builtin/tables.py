@@ -29,7 +29,9 @@ def _evaluation(report: Report) -> Iterator[str]:
     for label, name in _SHARES:
         yield f"  {label}: {_percent(report[name])}{_between(ends.get(name))}"
     yield f"  ROC AUC: {_decimal(report['roc_auc'])}{_between(ends.get('roc_auc'), '.3f')}"
-    yield f"  Avg Latency: {latency['avg']:.1f}ms (P95: {latency['p95']:.1f}ms)"
+    timed = latency["prompts"]
+    of = "" if timed == report["dataset"]["prompts"] else f" of {timed:,} prompts judged alone"
+    yield f"  Avg Latency: {latency['avg']:.1f}ms (P95: {latency['p95']:.1f}ms){of}"
     if report.get("threshold_origin"):
         yield f"  Threshold: {report['threshold']:.4g} ({safe_text(report['threshold_origin'])})"
     if report["family_recall"]:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-__all__ = ["CHARACTERS_PER_TOKEN", "plan_batches"]
+__all__ = ["BATCH_TOKENS", "CHARACTERS_PER_TOKEN", "plan_batches"]
+
+BATCH_TOKENS = 4_096
+"""The tokens of a batch, where nobody says otherwise."""
 
 CHARACTERS_PER_TOKEN = 4
 MAX_BATCH = 256

@@ -65,14 +65,15 @@ class Judgements:
     def __len__(self) -> int:
         return len(self.labels)
 
-    def add(self, prompt: Prompt, result: DetectionResult) -> None:
-        """Take in the judgement of the next prompt."""
+    def add(self, prompt: Prompt, result: DetectionResult, timed: bool = True) -> None:
+        """Take in the judgement of the next prompt; its time only if it was judged alone."""
         found = result.predictions[0] if result.predictions else None
         truth = prompt.subfamily if prompt.is_threat else None
         self.labels.append(prompt.is_threat)
         self.decisions.append(result.is_threat)
         self.scores.append(result.score)
-        self.latencies.append(result.processing_time_ms)
+        if timed:
+            self.latencies.append(result.processing_time_ms)
         self.threshold = result.threshold
         # A threat that the dataset does not name is no benign prompt; nothing is known of it.
         if prompt.family is not None or not prompt.is_threat:
@@ -108,6 +109,7 @@ class Judgements:
             "family_f1": _macro_f1(self.families),
             "subfamily_f1": _macro_f1(self.subfamilies),
             "latency_ms": {
+                "prompts": len(ordered),
                 "avg": sum(ordered) / len(ordered),
                 "p50": percentile(ordered, 50),
                 "p95": percentile(ordered, 95),

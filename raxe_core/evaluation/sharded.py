@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
+import math
 import random
 import re
 import shutil
@@ -32,7 +33,10 @@ BLOCK = 16
 """Prompts that a model judges in one turn, where several take turns."""
 SHARD = 32 * BLOCK
 Verdicts = list[list[Any]]
-"""One list per prompt: is_threat, score, threshold, family, subfamily, milliseconds."""
+"""One list per prompt: is_threat, score, threshold, family, subfamily, milliseconds.
+
+The last is None for a prompt that was judged in a batch: its time is no latency.
+"""
 Judge = Callable[[Sequence[str]], Verdicts]
 Team = Sequence[Judge]
 """One judge per model."""
@@ -40,16 +44,27 @@ _OURS = re.compile(r"run\.json|\d{8}\.jsonl|\.(?:run\.json|\d{8}\.jsonl)\..*")
 """What a run writes to its folder. One killed in its first or last moment leaves any part of it."""
 
 
-def judge(detector: Detector, texts: Sequence[str], batch_tokens: int = 0) -> Verdicts:
-    """Judge texts alone, or in batches of so many tokens; results in the texts' order."""
-    if not batch_tokens:
-        # In two steps: what follows an inference finds the processor's caches full of the model.
-        results = [detector.analyze(text) for text in texts]
-        return [_verdict(result) for result in results]
-    found: dict[int, list[Any]] = {}
-    for batch in plan_batches(texts, batch_tokens):
-        results = detector.analyze_batch([texts[position] for position in batch])
-        found.update(zip(batch, map(_verdict, results), strict=True))
+def judge(
+    detector: Detector, texts: Sequence[str], batch_tokens: int = 0, timed: float = 1.0
+) -> Verdicts:
+    """Judge texts, in batches of so many tokens but for a share of them; 0 judges all alone.
+
+    The share ``timed``, 0 to 1, is chosen at random, but the same in every run. Verdicts are in the
+    texts' order.
+    """
+    number = math.ceil(timed * len(texts)) if batch_tokens else len(texts)
+    alone = sorted(random.Random(0).sample(range(len(texts)), number))  # noqa: S311  # no secret
+    # In two steps: what follows an inference finds the processor's caches full of the model.
+    results = [detector.analyze(texts[position]) for position in alone]
+    found = {
+        position: _verdict(result, result.processing_time_ms)
+        for position, result in zip(alone, results, strict=True)
+    }
+    rest = [position for position in range(len(texts)) if position not in found]
+    for batch in plan_batches([texts[position] for position in rest], batch_tokens):
+        positions = [rest[at] for at in batch]
+        results = detector.analyze_batch([texts[position] for position in positions])
+        found.update(zip(positions, (_verdict(result, None) for result in results), strict=True))
     return [found[position] for position in range(len(texts))]
 
 
@@ -85,7 +100,8 @@ def judge_shards(
             shard, future = waiting.popleft()
             for judgements, verdicts in zip(judged, future.result(), strict=True):
                 for prompt, verdict in zip(shard, verdicts, strict=True):
-                    judgements.add(prompt, _result(judgements.model_id, verdict))
+                    timed = verdict[-1] is not None
+                    judgements.add(prompt, _result(judgements.model_id, verdict), timed)
             on_shard(len(shard))
 
         for number, shard in enumerate(_shards(prompts)):
@@ -212,7 +228,7 @@ def _shards(prompts: Iterable[Prompt]) -> Iterator[list[Prompt]]:
         yield shard
 
 
-def _verdict(result: DetectionResult) -> list[Any]:
+def _verdict(result: DetectionResult, milliseconds: float | None) -> list[Any]:
     found = result.predictions[0] if result.predictions else None
     return [
         result.is_threat,
@@ -220,7 +236,7 @@ def _verdict(result: DetectionResult) -> list[Any]:
         result.threshold,
         found.family if found else None,
         found.subfamily if found else None,
-        result.processing_time_ms,
+        milliseconds,
     ]
 
 
@@ -228,7 +244,7 @@ def _result(model_id: str, verdict: Sequence[Any]) -> DetectionResult:
     is_threat, score, threshold, family, subfamily, milliseconds = verdict
     predictions = () if family is None else (Prediction(family, subfamily, score),)
     scores = {"threat": score}
-    return DetectionResult(model_id, is_threat, predictions, scores, threshold, milliseconds)
+    return DetectionResult(model_id, is_threat, predictions, scores, threshold, milliseconds or 0)
 
 
 def _row(prompt: Prompt, verdict: Sequence[Any]) -> dict[str, Any]:

@@ -76,6 +76,20 @@ class PromptStream:
             return None
         return max(self.prompts, round(self.prompts * self._bytes / read))
 
+    def lines(self) -> int | None:
+        """Count the lines of all files, about as many as prompts; None with standard input.
+
+        Raises:
+            DatasetError: a file cannot be read.
+        """
+        if STDIN in self._paths:
+            return None
+        lines = 0
+        for path in self._paths:
+            with Source(path) as source:
+                lines += sum(1 for _ in source.lines())
+        return lines
+
     def describe(self) -> dict[str, Any]:
         """Return what identifies the dataset, as JSON types; after it was read."""
         return {
