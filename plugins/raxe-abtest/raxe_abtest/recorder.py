@@ -60,6 +60,7 @@ class Recorder:
         self._queue: deque[Any] = deque()
         self._pending: list[Event] = []
         self._counts: dict[str, int] = {}
+        self._count_lock = threading.Lock()
         self._wake = threading.Event()
         self._start_lock = threading.Lock()
         self._thread: threading.Thread | None = None
@@ -87,7 +88,8 @@ class Recorder:
 
     def count(self, name: str) -> None:
         """Count something that is no event of the experiment."""
-        self._counts[name] = self._counts.get(name, 0) + 1
+        with self._count_lock:
+            self._counts[name] = self._counts.get(name, 0) + 1
 
     def flush(self, timeout: float = 10.0) -> bool:
         """Wait until all that was put is on the disk; False when it is not in time."""
@@ -155,6 +157,7 @@ class Recorder:
                 if self._closing:
                     break
                 self._wake.wait(backoff)
+                self._wake.clear()  # or what woke it once would undo every later backoff
                 backoff = min(2 * backoff, MAX_BACKOFF_SECONDS)
                 continue
             except Exception:
@@ -248,7 +251,8 @@ class Recorder:
         self._add_counts()
 
     def _add_counts(self) -> None:
-        counts, self._counts = self._counts, {}
+        with self._count_lock:
+            counts, self._counts = self._counts, {}
         if self.lost > self._reported_lost:
             counts["lost"] = self.lost - self._reported_lost
             self._reported_lost = self.lost

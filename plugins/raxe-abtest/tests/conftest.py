@@ -6,11 +6,11 @@ import os
 import pwd
 import secrets
 import shutil
-import socket
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
@@ -34,15 +34,12 @@ def _server_binaries() -> Path | None:
     return Path(initdb).parent if initdb else None
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[str]:
-    """The address of an empty server on loopback, run by a user who is not root."""
+    """The address of an empty server, run by a user who is not root.
+
+    It listens in a folder of its own: a port that was free might be taken before it starts.
+    """
     pytest.importorskip("psycopg", reason="pip install 'raxe-abtest[postgres]'")
     binaries = _server_binaries()
     if binaries is None:
@@ -56,7 +53,7 @@ def postgres() -> Iterator[str]:
     folder = Path(tempfile.mkdtemp(prefix="raxe-pg-"))
     if user is not None:
         shutil.chown(folder, user)
-    port, data = _free_port(), folder / "data"
+    data = folder / "data"
 
     def run(*command: str) -> None:
         subprocess.run(
@@ -66,11 +63,11 @@ def postgres() -> Iterator[str]:
 
     try:
         run("initdb", "-D", str(data), "-A", "trust", "-U", "raxe", "--no-sync")
-        options = f"-c listen_addresses=127.0.0.1 -c port={port} -c unix_socket_directories="
+        options = f"-c listen_addresses= -c unix_socket_directories={folder}"
         log = str(folder / "log")
         run("pg_ctl", "-D", str(data), "-o", options, "-l", log, "-w", "start")
         try:
-            yield f"postgresql://raxe@127.0.0.1:{port}/postgres"
+            yield f"postgresql://raxe@/postgres?host={quote(str(folder), safe='')}"
         finally:
             run("pg_ctl", "-D", str(data), "-m", "immediate", "stop")
     finally:

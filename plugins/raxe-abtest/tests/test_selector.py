@@ -24,8 +24,9 @@ from raxe_abtest.evaluate import evaluate
 from raxe_abtest.guardrails import Guardrail
 from raxe_abtest.standing import Standing
 from raxe_abtest.store import open_store
+from raxe_abtest.store.base import Store
 from raxe_abtest.store.fold import Fold
-from raxe_abtest.store.records import ARMS, Event, Snapshot
+from raxe_abtest.store.records import ARMS, Event, Registration, Snapshot
 
 
 @pytest.fixture
@@ -272,7 +273,7 @@ def test_failures_of_either_model_count_in_pairs(selector: ABModelSelector, by: 
     shadow = "B" if by == "A" else "A"
     for answered, seen in ((True, None), (True, None), (None, None), (True, False)):
         selector.track_shadow("u", shadow, answered, seen, answered_by=by)
-    selector.flush()
+    assert selector.flush(60)
     sums = open_store(selector.where).snapshot("A~B").sums[0, "pair:1", 1, "error_rate"]
     assert (sums.s, sums.m) == (1.0 if by == "A" else -1.0, 4.0)
 
@@ -326,8 +327,8 @@ def test_a_value_that_the_database_refuses_blocks_nothing(where: str, bad: Event
             selector.select(f"u{number}")
             if number == 50:
                 selector._recorder.put(bad)
-        assert selector.flush()
-        assert selector.flush()  # what was left out is counted after its batch
+        assert selector.flush(60)
+        assert selector.flush(60)  # what was left out is counted after its batch
         report = selector.get_report()
         assert selector.store_problem is None
         refused = report.facts.get("invalid", 0)
@@ -517,6 +518,13 @@ def wait_until(reached: Callable[[], bool]) -> None:
         time.sleep(0.05)
 
 
+def give_back(away: Path, folder: Path) -> None:
+    """Have the store there again, in one step: between two, the writer would make a new one."""
+    link = folder.with_name("link")
+    link.symlink_to(away)
+    link.replace(folder)
+
+
 def test_a_store_that_breaks_later_stops_nobody(tmp_path: Path) -> None:
     store = tmp_path / "ab.db"
     with ABModelSelector("A", "B", store=store) as selector:
@@ -550,13 +558,12 @@ def test_until_the_store_has_answered_everybody_gets_the_control(
     folder.write_text("a file where a folder should be")
     with ABModelSelector("A", "B", store=where) as selector:
         assert (selector.state, selector.model_of("u1")) == ("unknown", "A")
+        assert "everybody gets A" in str(selector.store_problem)
         assert {selector.select(user) for user in users} == {"A"}
         selector.track_result("u1", "A", 1.0)
-        assert "everybody gets A" in str(selector.store_problem)
         assert caplog.text.count("everybody gets A") == 1
         assert selector.get_report().status == "store_unavailable"
-        folder.unlink()
-        away.rename(folder)
+        give_back(away, folder)
         wait_until(lambda: selector.state != "unknown")
         assert selector.get_report().users == 0
         if ended:
@@ -574,26 +581,42 @@ def test_a_process_that_joins_late_says_why_it_cannot(tmp_path: Path) -> None:
     folder.write_text("a file where a folder should be")
     with ABModelSelector("A", "B", store=folder / "ab.db", key="exp") as selector:
         assert selector.select("u") == "A"
-        folder.unlink()
-        away.rename(folder)
+        give_back(away, folder)
         wait_until(lambda: "another key" in str(selector.store_problem))
         assert {selector.select(f"u{number}") for number in range(20)} == {"A"}
 
 
+def test_a_store_that_fails_is_tried_now_and_then(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, tries = tmp_path / "store", []
+    folder.write_text("a file where a folder should be")
+    register = Standing.register
+
+    def counted(standing: Standing, store: Store) -> Registration:
+        tries.append(store)
+        return register(standing, store)
+
+    monkeypatch.setattr(Standing, "register", counted)
+    with ABModelSelector("A", "B", store=folder / "ab.db") as selector:
+        selector.track_result("u", "A", 1.0)
+        assert not selector.flush(0.5)
+        assert 2 <= len(tries) < 20
+
+
 def test_what_did_not_fit_is_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("raxe_abtest.recorder.QUEUE_LIMIT", 50)
-    folder = tmp_path / "store"
+    folder, away = tmp_path / "store", tmp_path / "away"
     selector = ABModelSelector("A", "B", store=folder / "ab.db")
     selector._store.close()
-    folder.rename(tmp_path / "away")
+    folder.rename(away)
     folder.write_text("a file where a folder should be")
     for number in range(300):
         selector.track_result(f"u{number}", "A", 1.0)
     assert 0 < selector.lost_events <= 300
-    folder.unlink()
-    (tmp_path / "away").rename(folder)
-    wait_until(lambda: not selector.store_problem)
-    selector.flush()
+    give_back(away, folder)
+    assert selector.flush(60)
+    assert not selector.store_problem
     report = selector.get_report()
     assert report.lost_events == selector.lost_events
     assert any("lost" in note for note in report.notes)
@@ -609,7 +632,7 @@ def test_a_hostile_request_is_logged_safely(
             raise ValueError("\x1b[31mred\u202e\nCRITICAL all is well")
 
     selector.track_result("user1", selector.select("user1"), 1.0, request_id=Request())  # type: ignore[arg-type]
-    assert selector.flush()
+    assert selector.flush(60)
     assert selector.lost_events == 1
     assert r"ValueError: \x1b[31mred\u202e" in caplog.text
     assert "\x1b" not in caplog.text
@@ -651,7 +674,7 @@ for number in range(100_000):
     for part in range(10):
         user = f"u{number}-{part}"
         selector.track_result(user, selector.select(user), 1.0, 1.0, request_id=user)
-    assert selector.flush()
+    assert selector.flush(60)
     print(10 * (number + 1), flush=True)
 """
 
@@ -685,11 +708,11 @@ def test_a_forked_child_writes_its_own_events(tmp_path: Path) -> None:
         "import os, sys; from raxe_abtest import ABModelSelector\n"
         "s = ABModelSelector('A', 'B', store=sys.argv[1])\n"
         "s.track_result('parent', s.select('parent'), 1.0)\n"
-        "s.flush()\n"
+        "assert s.flush(60)\n"
         "child = os.fork()\n"
         "name = 'child' if not child else 'parent2'\n"
         "s.track_result(name, s.select(name), 1.0)\n"
-        "ok = s.flush()\n"
+        "ok = s.flush(60)\n"
         "if not child: os._exit(0 if ok else 1)\n"
         "assert os.waitpid(child, 0)[1] == 0 and ok\n"
     )
@@ -723,7 +746,7 @@ def test_a_worker_that_ends_writes_what_is_left(tmp_path: Path, method: str) -> 
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 def test_a_worker_that_ends_writes_with_its_parents_selector(selector: ABModelSelector) -> None:
     selector.track_result("parent", "A", 1.0)
-    assert selector.flush()
+    assert selector.flush(60)
     process = multiprocessing.get_context("fork").Process(
         target=selector.track_result, args=("child", "A", 1.0)
     )

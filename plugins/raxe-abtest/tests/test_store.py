@@ -353,7 +353,7 @@ def test_a_forked_child_has_a_connection_and_a_lock_of_its_own(new_store: NewSto
     held.wait()
     child = os.fork()
     if not child:
-        signal.alarm(30)  # nobody gives the parent's lock back here
+        signal.alarm(120)  # nobody gives the parent's lock back here
         try:
             same = store.registration("exp") == registration
             os._exit(0 if same and store._connection is not inherited else 1)
@@ -367,7 +367,10 @@ def test_a_forked_child_has_a_connection_and_a_lock_of_its_own(new_store: NewSto
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="fork")
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
-def test_a_child_forked_while_another_thread_writes_can_write(new_store: NewStore) -> None:
+def test_a_child_forked_while_another_thread_writes_can_write(
+    new_store: NewStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("raxe_abtest.store.database.FORK_SECONDS", 60.0)
     store = new_store()
     registration = store.register(experiment())
     begun = threading.Event()
@@ -382,7 +385,7 @@ def test_a_child_forked_while_another_thread_writes_can_write(new_store: NewStor
     begun.wait()
     child = os.fork()
     if not child:
-        signal.alarm(30)
+        signal.alarm(120)
         try:
             store.write(registration, results(1, 20), DAY)
             os._exit(0)
@@ -392,6 +395,18 @@ def test_a_child_forked_while_another_thread_writes_can_write(new_store: NewStor
     assert os.waitpid(child, 0)[1] == 0
     store.write(registration, results(2, 20), DAY)
     check_sums(store_address(store), [*results(1, 20), *results(2, 20)])
+
+
+def test_a_new_file_that_another_process_writes_is_waited_for(tmp_path: Path) -> None:
+    path = tmp_path / "ab.db"
+    with contextlib.closing(sqlite3.connect(path, check_same_thread=False)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        end = threading.Timer(0.3, other.rollback)
+        end.start()
+        store = open_store(str(path))
+        assert store.register(experiment()).state == "running"
+        end.join()
+    store.close()
 
 
 def _write_for_ever(where: str, seed: int) -> None:
@@ -409,6 +424,7 @@ def test_a_killed_process_leaves_whole_transactions(tmp_path: Path) -> None:
         process.start()
         while len(known_results(path, seed)) < 20:
             process.join(0.05)
+            assert process.exitcode is None
         process.join(moments.uniform(0, 0.3))
         process.kill()
         process.join()

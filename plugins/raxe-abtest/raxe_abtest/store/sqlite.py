@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import sqlite3
+import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -81,9 +82,21 @@ class SqliteStore(Store):
             self._path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
         )
 
+    def _switch_to_wal(self, connection: sqlite3.Connection) -> None:
+        """Try again while others do the same: SQLite itself then fails at once, without waiting."""
+        end = time.monotonic() + BUSY_SECONDS
+        while True:
+            try:
+                connection.execute("PRAGMA journal_mode = WAL")
+                return
+            except sqlite3.OperationalError as error:
+                if "locked" not in str(error) or time.monotonic() > end:
+                    raise
+            time.sleep(0.01)
+
     def prepare(self, connection: sqlite3.Connection) -> None:
         """Choose how the file is written, and make the tables if need be."""
-        connection.execute("PRAGMA journal_mode = WAL")
+        self._switch_to_wal(connection)
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA cache_size = -65536")
         # Copying the log into the file less often writes a third less.
