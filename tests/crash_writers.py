@@ -15,7 +15,7 @@ from pathlib import Path
 
 import ruamel.yaml  # noqa: F401  # imported once, for all processes
 
-from raxe_core import metadata  # noqa: F401  # likewise
+from raxe_core import files, metadata  # noqa: F401  # likewise
 from raxe_core.benchmark.profile import save_profile
 from raxe_core.defaults import change_setting, rollback, set_default
 from raxe_core.discovery import discover_folder, model_from_file
@@ -116,3 +116,4 @@ def _turns(home: Path, ready: Event) -> Iterator[int]:
 
 def _use(home: Path) -> None:
     os.environ["RAXE_HOME"] = str(home)
+    files.LOCK_SECONDS = 120  # several writers on a busy machine wait long for their turns

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import textwrap
 from pathlib import Path
+from typing import Any
 
 import attrs
+import pytest
 
-from raxe_core import Model, ModelMetadata, RuntimeOptions
+from raxe_core import Model, ModelMetadata, RuntimeOptions, plugin_hooks, plugin_loading, plugins
 from raxe_core.entry_points import EntryPoint, find_entry_points
 from raxe_core.metadata import Requirements
 from raxe_core.plugins import PluginHost, PluginInfo
@@ -82,6 +84,25 @@ def needs(runtime: str) -> Model:
     """A model of this runtime."""
     requirements = Requirements(runtime)
     return Model(ModelMetadata("v1.0_x", "X", "1.0", "x", requirements=requirements), "test")
+
+
+def impatient_with(patch: pytest.MonkeyPatch, distribution: str, seconds: float) -> None:
+    """Give one plugin little time; on a busy machine, its neighbours need all of theirs."""
+
+    def load(manager: Any, point: EntryPoint) -> PluginInfo:
+        with pytest.MonkeyPatch.context() as inner:
+            if point.distribution == distribution:
+                inner.setattr(plugin_loading, "IMPORT_SECONDS", seconds)
+            return plugin_loading.load(manager, point)
+
+    def records_of(implementation: Any, *arguments: Any) -> list[Any]:
+        with pytest.MonkeyPatch.context() as inner:
+            if plugin_hooks.distribution_of(implementation) == distribution:
+                inner.setattr(plugin_hooks, "HOOK_SECONDS", seconds)
+            return plugin_hooks.records_of(implementation, *arguments)
+
+    patch.setattr(plugins, "load", load)
+    patch.setattr(plugins, "records_of", records_of)
 
 
 def neighbour_works(host: PluginHost) -> None:

@@ -135,6 +135,7 @@ def test_the_worker_says_what_is_wrong(dropped_in: Path) -> None:
         assert len(child.ask("open_loop", name="t", arrivals=[0.0, 0.001])) == 2
         assert child.ask("threaded", name="t", threads=2, calls=3) > 0
         os.kill(child.pid, 9)
+        os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
         with pytest.raises(ModelLoadError, match="ended with code -9"):
             child.ask("memory", stage="x")
     assert loaded_memory_mb("nothing", None) is None

@@ -56,7 +56,8 @@ REPORT: dict[str, Any] = {
         "JB": {"threats": 8, "recall": 0.875},
         "\x1b[31m": {"threats": 1, "recall": 1.0},
     },
-    "latency_ms": {"avg": 9.21, "p50": 9.0, "p95": 11.49},
+    "dataset": {"prompts": 100},
+    "latency_ms": {"prompts": 100, "avg": 9.21, "p50": 9.0, "p95": 11.49},
 }
 
 

@@ -95,11 +95,13 @@ def test_no_scan_fails_while_the_configuration_flips(config: Callable[[str], Pat
     with Raxe() as raxe, ThreadPoolExecutor(8) as threads:
         raxe.warm_up()
         scans = [threads.submit(scan_until_done) for _ in range(8)]
-        for number in range(120):
-            model_id = ("v9.0_tiny", "v9.1_small")[number % 2]
-            config(f"l2_model: {{selection: explicit, model_id: {model_id}}}\n# {number}\n")
-            raxe.scan(ATTACK)
-        done.set()
+        try:
+            for number in range(120):
+                model_id = ("v9.0_tiny", "v9.1_small")[number % 2]
+                config(f"l2_model: {{selection: explicit, model_id: {model_id}}}\n# {number}\n")
+                raxe.scan(ATTACK)
+        finally:  # or a failure would wait for the threads for ever
+            done.set()
         seen = set().union(*(scan.result() for scan in scans))
     assert all(selected == judged for selected, judged in seen)
     assert {judged for _, judged in seen} <= {"v9.0_tiny", "v9.1_small"}
@@ -156,11 +158,12 @@ def test_a_closed_client_says_so(config: Callable[[str], Path]) -> None:
 def test_slow_load_is_a_timeout_with_fallback(
     config: Callable[[str], Path], site_plugin: Callable[[str], str]
 ) -> None:
-    site_plugin("""
-import time
+    module = site_plugin("""
+import threading
 from raxe_core import Model, hookimpl
 RAXE_API = 1
 RUNTIMES = ("slow",)
+GO_ON = threading.Event()
 
 @hookimpl
 def discover_models():
@@ -170,14 +173,18 @@ def discover_models():
 
 @hookimpl
 def create_detector(model):
-    time.sleep(5)
+    GO_ON.wait(60)
 """)
+    # The fallback must load in the same time: what takes long, its first trial, is done before.
+    with Raxe(l2_model="v9.1_small") as raxe:
+        raxe.warm_up()
     config(
         "l2_model: {selection: explicit, model_id: v1.0_slow, fallback_model_id: v9.1_small, "
-        "load_timeout_s: 1}\n"
+        "load_timeout_s: 3}\n"
     )
     with Raxe() as raxe:
         selection = raxe.scan(ATTACK).selection
+        sys.modules[module].GO_ON.set()
     assert (selection.model_id, selection.fallback_kind) == ("v9.1_small", "time-out")
 
 

@@ -319,11 +319,11 @@ def test_what_cannot_be_written_at_the_end_is_no_success() -> None:
 
 def test_a_thread_that_is_not_done_is_waited_for() -> None:
     code = """
-import sys, threading, time
+import sys, threading
 from raxe_core.cli.main import program
 
 def work():
-    time.sleep(0.5)
+    threading.main_thread().join()
     print("done")
 
 threading.Thread(target=work).start()
@@ -413,7 +413,7 @@ def test_every_command_bears_every_home(
     folder.mkdir()
     damage(folder)
     (tmp_path / "benign.txt").write_text("hello\n")
-    commands = {*ALWAYS, *READING, *WRITING, *works}
+    commands = dict.fromkeys((*ALWAYS, *READING, *WRITING, *works))
     environment = {key: os.environ[key] for key in ("PATH", "PYTHONPATH") if key in os.environ}
     environment |= {"RAXE_PLUGINS": "raxe-onnx", "RAXE_MODELS_PATH": str(tiny_bundle.parent)}
     done = subprocess.run(

@@ -10,6 +10,7 @@ import pytest
 from tiny_model import write_bundle
 
 from conftest import RunRaxe
+from raxe_core import files
 from raxe_core.defaults import change_setting, read_history, rollback, set_default
 from raxe_core.errors import ConfigError, UsageError
 from raxe_core.records import Selection
@@ -260,7 +261,8 @@ def test_the_policy_flags_below_the_block_score(models: Path, raxe: RunRaxe) -> 
     assert (flagged["action"], flagged["severity"]) == ("flag", "medium")
 
 
-def test_writers_in_parallel_lose_nothing(models: Path) -> None:
+def test_writers_in_parallel_lose_nothing(models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "LOCK_SECONDS", 120)  # a disk may take a second for each write
     config = models / "config.yaml"
     names = [f"name{number}" for number in range(12)]
     threads = [

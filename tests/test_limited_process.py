@@ -89,7 +89,7 @@ def test_endless_sleep_is_ended_with_all_it_started(
     """
     answers, ended = run(body, seconds=8)
     assert ended == "did not finish within 8 s"
-    for _ in range(100):  # until the system has taken its leave of the process
+    for _ in range(1_200):  # until the system has taken its leave of the process
         if not _is_running(answers[0]["child"]):
             break
         time.sleep(0.05)

@@ -15,9 +15,10 @@ from typing import Any
 import attrs
 import jsonschema
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from referencing import Registry, Resource
+from referencing import Registry
+from referencing.jsonschema import DRAFT202012
 
 from raxe_core.errors import MetadataError
 from raxe_core.manifest import Manifest, structure_manifest
@@ -79,8 +80,15 @@ def ecma_pattern(_: Any, pattern: str, instance: Any, schema: Any) -> Iterator[A
 Validator: Any = jsonschema.validators.extend(  # type: ignore[no-untyped-call]
     jsonschema.Draft202012Validator, {"pattern": ecma_pattern}
 )
+
+
+def resource(schema: Any) -> Any:
+    """Without $schema: a schema that is referred to would bring its own, less exact validator."""
+    return DRAFT202012.create_resource({k: v for k, v in schema.items() if k != "$schema"})
+
+
 REGISTRY: Any = Registry().with_resources(
-    (schema["$id"], Resource.from_contents(schema)) for schema in (METADATA_SCHEMA, MANIFEST_SCHEMA)
+    (schema["$id"], resource(schema)) for schema in (METADATA_SCHEMA, MANIFEST_SCHEMA)
 )
 
 
@@ -178,6 +186,7 @@ def test_the_examples_are_accepted(document: Any, schema: Any) -> None:
 
 @settings(max_examples=300)
 @given(st.sampled_from(PLACES), values)
+@example((MANIFEST, MANIFEST_SCHEMA, ("metadata", "model_id")), "0\n")
 def test_a_changed_value_gets_the_same_answer(place: tuple[Any, Any, Path], value: Any) -> None:
     document, schema, path = place
     if path[-1:] == ("members",) and not value:

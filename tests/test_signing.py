@@ -197,7 +197,10 @@ def test_what_is_no_signature_does_not_verify(bundle: Path, keys: KeyPair, conte
 
 
 @given(data=st.data())
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=60,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 def test_a_mutated_signature_verifies_only_if_it_says_the_same(
     bundle: Path, keys: KeyPair, tmp_path: Path, data: st.DataObject
 ) -> None:

@@ -56,7 +56,7 @@ def tiny_files() -> Mapping[str, bytes]:
     """The files of the tiny model's bundle: a working ONNX graph and a working tokenizer."""
     with tempfile.TemporaryDirectory() as folder:
         source = write_source(Path(folder), BAD)
-        return {path.name: path.read_bytes() for path in source.iterdir()}
+        return {path.name: path.read_bytes() for path in sorted(source.iterdir())}
 
 
 def bundle(
