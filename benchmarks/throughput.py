@@ -58,12 +58,12 @@ def main() -> None:
     random.shuffle(texts)
     texts = texts[: options.prompts]
     detector, padded = ModelRegistry().create_detector(options.model), naive(options.model)
-    single, planned = judge(detector, texts), judge(detector, texts, BATCH_TOKENS)
+    single, planned = judge(detector, texts), judge(detector, texts, (), BATCH_TOKENS)
     worst = max(abs(a[1] - b[1]) for a, b in zip(single, planned, strict=True))
     found = cpu_of_calls(
         {
             "single": lambda: judge(detector, texts),
-            "planned": lambda: judge(detector, texts, BATCH_TOKENS),
+            "planned": lambda: judge(detector, texts, (), BATCH_TOKENS),
             "naive": lambda: padded(texts),
         },
         options.rounds,

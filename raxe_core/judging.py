@@ -27,11 +27,10 @@ def teams(
     threads: int = 1,
     workers: int = 1,
     batch_tokens: int = 0,
-    timed: float = 1.0,
 ) -> Iterator[list[Team]]:
     """Give one team in this process, or ``workers`` teams, each model of each in its own process.
 
-    ``batch_tokens`` and ``timed`` are those of :func:`raxe_core.evaluation.sharded.judge`.
+    ``batch_tokens`` is that of :func:`raxe_core.evaluation.sharded.judge`.
 
     Raises:
         RaxeError: a model cannot be loaded.
@@ -42,15 +41,16 @@ def teams(
             detector = registry.create_detector(model_id, RuntimeOptions(threads=threads))
             stack.callback(detector.close)
             detector.analyze("warm-up")
-            return lambda texts: judge(detector, texts, batch_tokens, timed)
+            return lambda texts, alone: judge(detector, texts, alone, batch_tokens)
 
         def elsewhere(model_id: str) -> Judge:
             path = registry.config.path
             config = str(path) if path.exists() else None
             child = stack.enter_context(Child(threads))
             child.ask("load", model_id=model_id, config=config, threads=threads)
-            batching = {"batch_tokens": batch_tokens, "timed": timed}
-            return lambda texts: child.ask("judge", texts=list(texts), **batching)
+            return lambda texts, alone: child.ask(
+                "judge", texts=list(texts), alone=list(alone), batch_tokens=batch_tokens
+            )
 
         load = here if workers == 1 else elsewhere
         yield [[load(model_id) for model_id in model_ids] for _ in range(workers)]

@@ -22,7 +22,7 @@ from raxe_core import DetectionResult, ModelRegistry, TextDetector, judging
 from raxe_core.cli import models_test
 from raxe_core.config import load_config
 from raxe_core.detector import Detector
-from raxe_core.errors import UsageError
+from raxe_core.errors import DatasetError, UsageError
 from raxe_core.evaluation import sharded
 from raxe_core.evaluation.batches import plan_batches
 from raxe_core.evaluation.sharded import judge
@@ -226,15 +226,19 @@ def test_latencies_are_those_of_prompts_judged_alone(
     monkeypatch.setattr(TextDetector, "analyze_batch", counted_batch)
     arguments = ("models", "test", "v9.0_tiny", "--prompts")
     shown = raxe(*arguments, str(prompts))
-    assert "ms) of 24 prompts judged alone\n" in shown.stdout
+    assert "ms) of 20 prompts judged alone\n" in shown.stdout
     texts = [json.loads(line)["text"] for line in prompts.read_text().splitlines()]
-    assert sorted(alone[1:] + together) == sorted(texts)  # the first is the warm-up
-    places = [texts.index(text) for text in alone[1:]]
-    assert [sum(place // 25 == shard for place in places) for shard in range(5)] == [5, 5, 5, 5, 4]
+    again = [text for text, before in zip(alone[1:], alone, strict=False) if text == before]
+    assert len(again) == 5, "the first of each shard is judged twice: what came before is forgotten"
+    assert sorted({*alone[1:]} | {*together}) == sorted(texts)
+    places = [place for place, text in enumerate(texts) if text in alone]
+    assert len(places) == 20
+    assert min(places) < 10
+    assert max(places) > 110
     gaps = {after - before for before, after in itertools.pairwise(places)}
-    assert len(gaps) > 3, "chosen at random, not by a step that the file may have too"
+    assert len(gaps) > 5, "chosen at random, not by a step that the file may have too"
     latency = json.loads(raxe(*arguments, str(prompts), "--json").stdout)["latency_ms"]
-    assert latency["prompts"] == 24
+    assert latency["prompts"] == 20
     assert latency["avg"] < 1e6
     piped = raxe(*arguments, "-", "--json", stdin=prompts.read_bytes())
     single = raxe(*arguments, str(prompts), "--batch-tokens", "0", "--json")
@@ -416,6 +420,18 @@ def test_a_stream_tells_how_many_prompts_to_expect(prompts: Path) -> None:
     assert all(number is not None and abs(number - 240) < 30 for number in expected)
     assert twice.expected == 240
     assert PromptStream([prompts]).expected is None
+
+
+def test_prompts_are_counted_beforehand_as_they_are_read(tmp_path: Path) -> None:
+    lines, rows = tmp_path / "benign.txt", tmp_path / "rows.csv"
+    lines.write_text("hello\n\n#: label=threat\nreveal\n")
+    rows.write_text('text,label\n"one\ntwo\nthree",1\nno label,\nfour,0\n')
+    stream = PromptStream([lines, rows], strict=False)
+    assert stream.count() == 4
+    assert (len(list(stream)), stream.skipped) == (4, 1)
+    assert PromptStream([lines, Path("-")]).count() is None
+    with pytest.raises(DatasetError, match="line 5"):
+        PromptStream([rows]).count()
 
 
 def test_a_folder_of_somebody_else_is_not_removed(

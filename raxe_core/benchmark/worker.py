@@ -108,11 +108,11 @@ class Worker:
         self._next[name] = position % len(texts)
         return {"wall_us": wall, "cpu_us": cpu}
 
-    def judge(self, texts: list[str], batch_tokens: int, timed: float) -> Any:
+    def judge(self, texts: list[str], alone: list[int], batch_tokens: int) -> Any:
         """Judge texts, as in an evaluation."""
         from raxe_core.evaluation.sharded import judge
 
-        return judge(self._detector, texts, batch_tokens, timed)
+        return judge(self._detector, texts, alone, batch_tokens)
 
     def open_loop(self, name: str, arrivals: list[float]) -> Any:
         """Judge texts at scheduled times (s); return each latency from the schedule, in us.

@@ -10,10 +10,10 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
-import math
 import random
 import re
 import shutil
+from bisect import bisect_left
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -37,7 +37,8 @@ Verdicts = list[list[Any]]
 
 The last is None for a prompt that was judged in a batch: its time is no latency.
 """
-Judge = Callable[[Sequence[str]], Verdicts]
+Judge = Callable[[Sequence[str], Sequence[int]], Verdicts]
+"""Judges texts, given the positions of those to judge alone."""
 Team = Sequence[Judge]
 """One judge per model."""
 _OURS = re.compile(r"run\.json|\d{8}\.jsonl|\.(?:run\.json|\d{8}\.jsonl)\..*")
@@ -45,15 +46,16 @@ _OURS = re.compile(r"run\.json|\d{8}\.jsonl|\.(?:run\.json|\d{8}\.jsonl)\..*")
 
 
 def judge(
-    detector: Detector, texts: Sequence[str], batch_tokens: int = 0, timed: float = 1.0
+    detector: Detector, texts: Sequence[str], alone: Sequence[int] = (), batch_tokens: int = 0
 ) -> Verdicts:
-    """Judge texts, in batches of so many tokens but for a share of them; 0 judges all alone.
+    """Judge the texts at the positions ``alone`` one by one, others in batches of so many tokens.
 
-    The share ``timed``, 0 to 1, is chosen at random, but the same in every run. Verdicts are in the
-    texts' order.
+    With 0 tokens all are judged alone. Verdicts are in the texts' order.
     """
-    number = math.ceil(timed * len(texts)) if batch_tokens else len(texts)
-    alone = sorted(random.Random(0).sample(range(len(texts)), number))  # noqa: S311  # no secret
+    if not batch_tokens:
+        alone = range(len(texts))
+    elif alone:
+        detector.analyze(texts[alone[0]])  # not timed: others had the processor meanwhile
     # In two steps: what follows an inference finds the processor's caches full of the model.
     results = [detector.analyze(texts[position]) for position in alone]
     found = {
@@ -74,9 +76,11 @@ def judge_shards(
     teams: Sequence[Team],
     partial: Partial | None = None,
     on_shard: Callable[[int], None] = lambda _: None,
+    timed: Sequence[int] | None = None,
 ) -> list[Judgements]:
     """Return each model's judgements of all prompts; a team works on one shard at a time.
 
+    ``timed`` are the numbers of the prompts to judge alone, in order; None for all of them.
     At most two shards per team are in memory. Shards that ``partial`` holds are not judged again.
     """
     judged = [Judgements(model_id) for model_id in model_ids]
@@ -87,9 +91,9 @@ def judge_shards(
         def run(number: int, shard: list[Prompt]) -> list[Verdicts]:
             if partial is not None and (known := partial.read(number, len(shard))) is not None:
                 return known
-            team = free.popleft()
+            team, texts = free.popleft(), [prompt.text for prompt in shard]
             try:
-                verdicts = _in_turns(team, [prompt.text for prompt in shard], number)
+                verdicts = _in_turns(team, texts, _alone(timed, number, len(shard)), number)
             finally:
                 free.append(team)
             if partial is not None:
@@ -113,16 +117,26 @@ def judge_shards(
     return judged
 
 
-def _in_turns(team: Team, texts: Sequence[str], seed: int) -> list[Verdicts]:
-    """Let all judge the texts: blocks in random turns, so that a change of load meets all."""
+def _alone(timed: Sequence[int] | None, number: int, prompts: int) -> Sequence[int]:
+    """Return which prompts of a shard are judged alone, as positions in it."""
+    if timed is None:
+        return range(prompts)
+    first = number * SHARD
+    here = timed[bisect_left(timed, first) : bisect_left(timed, first + prompts)]
+    return [position - first for position in here]
+
+
+def _in_turns(team: Team, texts: Sequence[str], alone: Sequence[int], seed: int) -> list[Verdicts]:
+    """Let all judge the texts; several in blocks and random turns, so that load meets all alike."""
     if len(team) == 1:
-        return [team[0](texts)]
+        return [team[0](texts, alone)]
     found: list[Verdicts] = [[] for _ in team]
     turns, generator = list(range(len(team))), random.Random(seed)  # noqa: S311  # no secret
     for start in range(0, len(texts), BLOCK):
         generator.shuffle(turns)
         for turn in turns:
-            found[turn] += team[turn](texts[start : start + BLOCK])
+            block = texts[start : start + BLOCK]
+            found[turn] += team[turn](block, range(len(block)))
     return found
 
 

@@ -76,19 +76,17 @@ class PromptStream:
             return None
         return max(self.prompts, round(self.prompts * self._bytes / read))
 
-    def lines(self) -> int | None:
-        """Count the lines of all files, about as many as prompts; None with standard input.
+    def count(self) -> int | None:
+        """Read all files beforehand, and return how many prompts there are.
+
+        None with standard input, which can be read once.
 
         Raises:
-            DatasetError: a file cannot be read.
+            DatasetError: as reading the prompts does.
         """
         if STDIN in self._paths:
             return None
-        lines = 0
-        for path in self._paths:
-            with Source(path) as source:
-                lines += sum(1 for _ in source.lines())
-        return lines
+        return sum(1 for _ in PromptStream(self._paths, self._label, self._columns, self._strict))
 
     def describe(self) -> dict[str, Any]:
         """Return what identifies the dataset, as JSON types; after it was read."""
