@@ -10,20 +10,18 @@ from __future__ import annotations
 
 import sys
 
-from raxe_core import Raxe, ThreatBlockedError
-
-raxe = Raxe()
-
-
-@raxe.protect
-def answer(question: str) -> str:
-    """Stand in for the call of a language model."""
-    return f"You asked: {question}"
+from raxe_core import Raxe, RaxeError, ThreatBlockedError
 
 
 def main() -> None:
     """Answer each line of standard input."""
-    with raxe:
+    with Raxe() as raxe:
+
+        @raxe.protect
+        def answer(question: str) -> str:
+            """Stand in for the call of a language model."""
+            return f"You asked: {question}"
+
         for line in sys.stdin:
             try:
                 print(answer(line.strip()))
@@ -32,4 +30,8 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except RaxeError as error:  # no model can be used, or the configuration is wrong
+        print(f"Error: {error}", file=sys.stderr)
+        sys.exit(2)

@@ -57,7 +57,7 @@ class CheckedDetector:
                 yield
         except PluginFaultError as fault:
             # What it says beyond its name may hold the text, and a RaxeError of a plugin may too.
-            raise self._error(f"failed with {type(fault.__cause__).__name__}") from fault
+            raise self._error(f"failed with {type(fault.__cause__).__name__}") from None
 
     def _checked(self, result: Any) -> DetectionResult:
         """Return the result in plain Python, if it decides: scores from 0 to 1, and a verdict.

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
 
 from raxe_core.config import Config, config_files, load_config
+from raxe_core.config_watch import ConfigWatch, States
 from raxe_core.detector import DetectionResult, Detector
 from raxe_core.errors import RaxeError, UsageError
-from raxe_core.pool import DetectorPool
+from raxe_core.pool import DetectorPool, told
 from raxe_core.records import Selection
 from raxe_core.registry import ModelRegistry
 from raxe_core.result import ScanResult
 from raxe_core.safe_log import safe_logger
 from raxe_core.scan_report import report, report_failure
-from raxe_core.selection import NO_STRATEGY
 
 __all__ = ["Raxe"]
 
@@ -30,9 +30,11 @@ class Raxe:
     """Scans texts. The model is loaded on the first scan; threads may share one client.
 
     ``l2_model`` names a model or alias and wins over environment and configuration;
-    ``config_path`` is what ``--config`` is to the command line. When a configuration file changes,
-    the next scan loads what it asks for and swaps it in as one; scans in flight end on the old
-    model. A change that cannot be used is logged, and the old model stays.
+    ``config_path`` is what ``--config`` is to the command line; relative paths are those of the
+    working folder when the client is made. When a configuration file changes, the next scan loads
+    what it asks for and swaps it in as one; scans in flight end on the old model. A file that is
+    written in place counts as changed 0.2 seconds after the last write. A change that cannot be
+    used is logged and tried again now and then, and the old model stays.
 
     Example::
 
@@ -41,13 +43,15 @@ class Raxe:
             print(result.is_threat, result.action, result.model_id)
     """
 
-    def __init__(self, l2_model: str | None = None, config_path: Path | None = None) -> None:
+    def __init__(self, l2_model: str | None = None, config_path: Path | str | None = None) -> None:
         self._l2_model = l2_model
-        self._config_path = config_path
+        default, *named = config_files(None if config_path is None else Path(config_path))
+        self._config_path = named[0].absolute() if named else None
         self._reloading = threading.Lock()
+        self._reload_error: str | None = None
         self._closed = threading.Event()
         # Before they are read, so that a change meanwhile is seen by the first scan.
-        self._states = _file_states(config_files(config_path))
+        self._watch = ConfigWatch([default, *named])
         self._pool = DetectorPool(ModelRegistry(self._load_config()))
 
     def __enter__(self) -> Raxe:
@@ -66,6 +70,11 @@ class Raxe:
         """The registry that the client selects from now."""
         return self._pool.registry
 
+    @property
+    def reload_error(self) -> str | None:
+        """Why the last change of the configuration is not in use; None where it is."""
+        return self._reload_error
+
     def warm_up(self) -> None:
         """Load the selected model now, instead of on the first scan.
 
@@ -73,7 +82,7 @@ class Raxe:
             RaxeError: no model can be used.
         """
         with self._held_pool() as pool:
-            pool.ready(None)
+            pool.warm_up()
 
     def scan(
         self,
@@ -89,35 +98,34 @@ class Raxe:
 
         Raises:
             RaxeError: no model could be used, and ``l2_model.on_failure`` is not ``block``.
+            UsageError: ``text`` is no text.
         """
+        _check_text(text)
         with self._held_pool() as pool:
-            selection = None
-            try:
-                selection, detector = pool.ready(user_id)
-                detection = detector.analyze(text, l1_results=l1_results)
-            except Exception as error:  # whatever a plugin's detector raises
-                told = _told(error)
-                report_failure(pool, selection, told, user_id, request_id)
-                return self._undecided(pool, told)
-            report(pool, selection, detection, text, l1_results, user_id, request_id)
-            return self._result(pool, selection, detection)
+            selection, detector = pool.ready(user_id)
+            outcome = _outcome(detector, text, l1_results)
+            if isinstance(outcome, RaxeError):
+                report_failure(pool, selection, outcome, user_id, request_id)
+                return self._undecided(pool, selection, outcome)
+            report(pool, selection, outcome, text, l1_results, user_id, request_id)
+            return self._result(pool, selection, outcome)
 
     def scan_batch(self, texts: Iterable[str], user_id: str | None = None) -> list[ScanResult]:
         """Judge several texts with one model; result ``i`` belongs to text ``i``.
 
         Raises:
             RaxeError: as :meth:`scan`; it names the first text that could not be judged.
-            UsageError: ``texts`` is one text.
+            UsageError: ``texts`` is one text, or one of them is no text.
         """
         if isinstance(texts, str):
             raise UsageError("scan_batch() takes several texts. Use scan() for one.")
         texts = list(texts)  # an iterator could be read but once
+        for number, text in enumerate(texts, start=1):
+            _check_text(text, f"Text {number} of {len(texts)}: ")
         with self._held_pool() as pool:
-            try:
-                selection, detector = pool.ready(user_id)
-            except Exception as error:  # whatever a plugin's strategy raises
-                told = _told(error)
-                return [self._undecided(pool, told) for _ in texts]
+            selection, detector = pool.ready(user_id)
+            # A failure to load belongs to no text.
+            where = "" if isinstance(detector, RaxeError) else f"Text {{}} of {len(texts)}: "
             outcomes = _outcomes(detector, texts)
             for text, outcome in zip(texts, outcomes, strict=True):
                 if isinstance(outcome, RaxeError):
@@ -125,7 +133,7 @@ class Raxe:
                 else:
                     report(pool, selection, outcome, text, None, user_id, None)
             return [
-                self._undecided(pool, outcome, f"Text {number} of {len(texts)}: ")
+                self._undecided(pool, selection, outcome, where.format(number))
                 if isinstance(outcome, RaxeError)
                 else self._result(pool, selection, outcome)
                 for number, outcome in enumerate(outcomes, start=1)
@@ -147,12 +155,13 @@ class Raxe:
         """Decorate a function: its text arguments are scanned first, and a block stops the call.
 
         Every positional and keyword argument that is a string is scanned. Works for ``def`` and
-        ``async def``.
+        ``async def``, with ``yield`` or without.
 
         Raises:
             ThreatBlockedError: from the decorated function, when the action is ``block``.
+            UsageError: at once, when ``function`` is none.
         """
-        from raxe_core.protect import protected
+        from raxe_core.protecting import protected
 
         return protected(self, function)
 
@@ -183,79 +192,104 @@ class Raxe:
 
     def _reload_if_changed(self) -> None:
         """Swap in a pool for a changed configuration; other threads scan on meanwhile."""
-        states = _file_states(self._pool.registry.config.files)
         if (
-            self._closed.is_set()
-            or states == self._states
+            not self._watch.has_changed()
+            or self._closed.is_set()
             or not self._reloading.acquire(blocking=False)
         ):
             return
         try:
-            self._states = states
-            pool = DetectorPool(ModelRegistry(self._load_config(), self._pool.registry.host))
-            pool.ready(None)
+            states = self._watch.settled()
+            if states is not None:
+                self._reload(states)
+        finally:
+            self._reloading.release()
+
+    def _reload(self, states: States) -> None:
+        pool, problem = None, ""
+        try:
+            self._watch.check(states)
+            pool = self._warm_pool()
         except RaxeError as error:
-            _log.error("configuration changed, the old model stays: %s", error)
+            problem = str(error)
         except Exception as error:  # whatever else: scans go on with what they have
-            _log.error("configuration changed, the old model stays: %s", type(error).__name__)
+            problem = type(error).__name__
+        if self._watch.states() != states:  # it may be half of the old and half of the new
+            if pool is not None:
+                pool.retire()
+        elif pool is None:
+            self._watch.fail(states)
+            if problem != self._reload_error:
+                _log.error("configuration changed, the old model stays: %s", problem)
+            self._reload_error = problem
         else:
+            self._watch.use(states)
+            self._reload_error = None
             old, self._pool = self._pool, pool
             old.retire()
             if self._closed.is_set():  # meanwhile
                 pool.retire()
             _log.info("configuration changed and reloaded")
-        finally:
-            self._reloading.release()
+
+    def _warm_pool(self) -> DetectorPool:
+        pool = DetectorPool(ModelRegistry(self._load_config(), self._pool.registry.host))
+        try:
+            pool.warm_up()
+        except BaseException:
+            pool.retire()
+            raise
+        return pool
 
     def _result(
         self, pool: DetectorPool, selection: Selection, detection: DetectionResult
     ) -> ScanResult:
         block_score = pool.registry.config.get("policy.block_score")
-        return ScanResult(detection, selection, block_score, pool.digest)
+        return ScanResult(detection, selection, block_score, pool.digests[selection.model_id])
 
-    def _undecided(self, pool: DetectorPool, error: RaxeError, where: str = "") -> ScanResult:
+    def _undecided(
+        self, pool: DetectorPool, selection: Selection, error: RaxeError, where: str = ""
+    ) -> ScanResult:
         """Return the verdict for a text that no model could judge, or raise."""
         if pool.registry.config.get("l2_model.on_failure") != "block":
             if where:
                 error.args = (f"{where}{error}",)
             raise error
-        _log.error("no model could judge, the text is blocked (%s): %s", error.kind, error)
-        selection = Selection("", NO_STRATEGY, f"no model could judge ({error.kind}): {error}")
-        return ScanResult(None, selection, 0.0, pool.digest)
+        blocked = Selection(
+            "",
+            selection.strategy,
+            f"no model could judge ({error.kind}): {error}",
+            fallback_from=selection.model_id,
+            fallback_kind=error.kind,
+        )
+        return ScanResult(None, blocked, 0.0, None)
 
 
-def _outcomes(detector: Detector, texts: list[str]) -> list[DetectionResult | RaxeError]:
+def _outcomes(
+    detector: Detector | RaxeError, texts: list[str]
+) -> Sequence[DetectionResult | RaxeError]:
     """Judge texts at once. Where that fails, each is judged alone and has its own outcome."""
+    if isinstance(detector, RaxeError):
+        return [detector for _ in texts]
     try:
         return list(detector.analyze_batch(texts))
     except Exception as error:  # whatever a plugin's detector raises
         _log.warning(
-            "a batch failed, each of its %d texts is judged alone: %s", len(texts), _told(error)
+            "a batch failed, each of its %d texts is judged alone: %s", len(texts), told(error)
         )
     return [_outcome(detector, text) for text in texts]
 
 
-def _outcome(detector: Detector, text: str) -> DetectionResult | RaxeError:
+def _outcome(
+    detector: Detector | RaxeError, text: str, l1_results: Any = None
+) -> DetectionResult | RaxeError:
+    if isinstance(detector, RaxeError):
+        return detector
     try:
-        return detector.analyze(text)
-    except Exception as error:
-        return _told(error)
+        return detector.analyze(text, l1_results=l1_results)
+    except Exception as error:  # whatever a plugin's detector raises
+        return told(error)
 
 
-def _told(error: Exception) -> RaxeError:
-    """Return what may be told of an error: only the type where the message may hold the text."""
-    if isinstance(error, RaxeError):
-        return error
-    return RaxeError(f"The detector failed with {type(error).__name__}.")
-
-
-def _file_states(files: Iterable[Path]) -> list[tuple[int, int, int] | None]:
-    """Return what tells the configuration files' states apart."""
-    states: list[tuple[int, int, int] | None] = []
-    for path in files:
-        try:
-            status = path.stat()
-            states.append((status.st_mtime_ns, status.st_size, status.st_ino))
-        except OSError:
-            states.append(None)
-    return states
+def _check_text(text: Any, where: str = "") -> None:
+    if not isinstance(text, str):
+        raise UsageError(f"{where}A text must be a str, not {type(text).__name__}. Decode bytes.")

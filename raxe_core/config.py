@@ -18,38 +18,45 @@ the default. Nothing is read from the working folder unasked.
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from raxe_core.errors import ConfigError, did_you_mean
+from raxe_core.errors import ConfigError
 from raxe_core.files import raxe_home
-from raxe_core.settings import SETTINGS, find_setting, is_plain
+from raxe_core.settings import L2, SETTINGS, check_section, check_setting, find_setting
 from raxe_core.yaml_file import line_of, read_yaml
 
-__all__ = ["Config", "Value", "check_aliases", "check_setting", "config_files", "load_config"]
-
-L2 = "l2_model."
+__all__ = ["Config", "Value", "check_aliases", "config_files", "load_config"]
 
 
 class Value(NamedTuple):
-    """The value of a setting, and where it comes from."""
+    """The value of a setting, and where it comes from; ``line`` where that is a file."""
 
     value: Any
     origin: str
+    line: int | None = None
+
+    @property
+    def where(self) -> str:
+        """The file and the line, or the origin alone."""
+        return self.origin if self.line is None else f"{self.origin}, line {self.line}"
 
 
 class Config(NamedTuple):
     """The settings of one process.
 
     ``values`` maps dotted keys to values with their origins; ``path`` is the file that changes are
-    written to; ``files`` are all files that were or would be read.
+    written to; ``files`` are all files that were or would be read. ``said`` has what each of them
+    says, also where another place wins.
     """
 
     values: Mapping[str, Value]
     path: Path
     files: tuple[Path, ...]
+    said: Mapping[Path, Mapping[str, Value]]
 
     def get(self, key: str) -> Any:
         """Return the value of a setting."""
@@ -68,14 +75,19 @@ class Config(NamedTuple):
     def search_path(self) -> tuple[Path, ...]:
         """The drop-in folders: our own if it exists, then the environment's, then the file's.
 
+        Those of a file are relative to it: it names the same folders from everywhere.
+
         Raises:
             ConfigError: one begins with ``~`` and a user that is not known.
         """
         own = raxe_home() / "models"
         listed = os.environ.get("RAXE_MODELS_PATH", "").split(os.pathsep)
-        named = [Path(folder) for folder in [*listed, *self.get("models_path")] if folder]
+        named, origin, _ = self.values["models_path"]
+        beside = Path(origin).parent
         try:
-            folders = ([own] if own.is_dir() else []) + [folder.expanduser() for folder in named]
+            folders = [own] if own.is_dir() else []
+            folders += [Path(folder).expanduser() for folder in listed if folder]
+            folders += [beside / Path(folder).expanduser() for folder in named if folder]
         except RuntimeError:
             raise ConfigError(
                 "A folder of RAXE_MODELS_PATH or models_path begins with ~ and a user that is not "
@@ -106,12 +118,12 @@ def load_config(path: Path | None = None) -> Config:
     """
     files = config_files(path)
     values = {setting.key: Value(setting.default, "default") for setting in SETTINGS}
-    for file in files:
-        # Without a file, the YAML library is not even imported.
-        if _is_there(file):
-            values |= {key: Value(value, str(file)) for key, value in _checked_file(file)}
+    # Without a file, the YAML library is not even imported.
+    said = {file: dict(_checked_file(file)) for file in files if _is_there(file)}
+    for told in said.values():
+        values |= told
     check_aliases(values["aliases"], values["l2_model.thresholds"])
-    config = Config(values, files[-1], files)
+    config = Config(values, files[-1], files, said)
     if criteria := os.environ.get("RAXE_L2_MODEL_CRITERIA"):
         config = config.for_criteria(criteria, "RAXE_L2_MODEL_CRITERIA")
     if model_id := os.environ.get("RAXE_L2_MODEL"):
@@ -132,29 +144,6 @@ def config_files(path: Path | None = None) -> tuple[Path, ...]:
     if not _is_there(named):
         raise ConfigError(f"{named}: there is no such configuration file. Mend the path.")
     return (default, named)
-
-
-def check_setting(key: str, value: Any, where: str) -> None:
-    """Check one value; None, which unsets it, fits every setting.
-
-    Raises:
-        ConfigError: there is no such key, or the value does not fit it.
-    """
-    setting = find_setting(key)
-    if setting is None:
-        if key.startswith(L2) and key.count(".") > 1:
-            # l2_model.NAME.KEY belongs to the strategy NAME, which checks what it means.
-            name = key.rpartition(".")[2]
-            _check_plain(key, {name: value}, where)
-            if name == "enabled" and key.count(".") == 2:
-                _check_enabled(key, value, where)
-            return
-        known = [setting.key for setting in SETTINGS]
-        hint = did_you_mean(key, known)
-        raise ConfigError(f"{where}: unknown key {key!r}.{hint} Known: {', '.join(known)}.")
-    whole = value if key == setting.key else {key.removeprefix(f"{setting.key}."): value}
-    if value is not None and not setting.check(whole):
-        raise ConfigError(f"{where}: {key} must be {setting.form}.")
 
 
 def check_aliases(aliases: Value, thresholds: Value) -> None:
@@ -184,49 +173,33 @@ def _where(found: Value, name: str) -> str:
     return f"{found.origin}, line {line_of(found.value, name)}"
 
 
-def _checked_file(path: Path) -> Iterator[tuple[str, Any]]:
+def _checked_file(path: Path) -> Iterator[tuple[str, Value]]:
     """Yield the dotted keys of a file with their values; null counts as unset."""
     content = read_yaml(path)
     sections = {setting.key.partition(".")[0] for setting in SETTINGS if "." in setting.key}
     for name, value in content.items():
-        where = f"{path}, line {line_of(content, name)}"
+        found = Value(value, str(path), line_of(content, name))
         if name not in sections:
             if value is not None:
-                check_setting(str(name), value, where)
-                yield str(name), value
+                check_setting(str(name), value, found.where)
+                yield str(name), found
         elif isinstance(value, Mapping):
             yield from _checked_section(str(name), value, path)
         elif value is not None:
-            raise ConfigError(f"{where}: {name} must hold keys with values.")
+            raise ConfigError(f"{found.where}: {name} must hold keys with values.")
 
 
-def _checked_section(section: str, content: Any, path: Path) -> Iterator[tuple[str, Any]]:
+def _checked_section(section: str, content: Any, path: Path) -> Iterator[tuple[str, Value]]:
     for name, value in content.items():
         key = f"{section}.{name}"
-        if isinstance(value, Mapping) and section == "l2_model" and find_setting(key) is None:
-            # The section of a plugin's strategy.
-            _check_plain(key, value, f"{path}, line {line_of(content, name)}")
-            if "enabled" in value:
-                where = f"{path}, line {line_of(value, 'enabled')}"
-                _check_enabled(f"{key}.enabled", value["enabled"], where)
-            yield key, value
+        found = Value(value, str(path), line_of(content, name))
+        if isinstance(value, Mapping) and f"{section}." == L2 and find_setting(key) is None:
+            check_section(str(name), value, found.where, functools.partial(_where, found))
+            yield key, found
         else:
-            check_setting(key, value, f"{path}, line {line_of(content, name)}")
+            check_setting(key, value, found.where)
             if value is not None:
-                yield key, value
-
-
-def _check_plain(key: str, value: Mapping[str, Any], where: str) -> None:
-    if not is_plain(value):
-        raise ConfigError(
-            f"{where}: {key} must be named, and hold text, numbers, true, false or lists of them."
-        )
-
-
-def _check_enabled(key: str, value: Any, where: str) -> None:
-    """Refuse what only looks like a switch: YAML reads yes and on as text."""
-    if value is not None and not isinstance(value, bool):
-        raise ConfigError(f"{where}: {key} must be true or false, without quotes.")
+                yield key, found
 
 
 def _is_there(path: Path) -> bool:

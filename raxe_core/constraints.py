@@ -103,7 +103,9 @@ class Constraint(NamedTuple):
         low, high = bounds
         holds = self.holds
         bad, good = (high, low) if self.sign[0] == "<" else (low, high)
-        shown = f"{self.metric} is {figure.value:.4g} (95% interval {low:.4g} to {high:.4g})"
+        shown = f"{self.metric} is {figure.value:.4g}"
+        if (figure.low, figure.high) != (None, None):
+            shown += f" (95% interval {low:.4g} to {high:.4g})"
         if holds(bad, self.limit):
             return Verdict(True, True, shown)
         if holds(good, self.limit):

@@ -9,10 +9,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from raxe_core.config import Value, check_aliases, check_setting
+from raxe_core.config import Value, check_aliases
 from raxe_core.errors import ConfigError, UsageError
 from raxe_core.files import atomic_write, locked, raxe_home, read_regular
-from raxe_core.settings import key_parts
+from raxe_core.settings import check_setting, key_parts
 from raxe_core.yaml_file import line_of, read_yaml, with_value, write_yaml, writing_yaml
 
 __all__ = ["Change", "change_setting", "read_history", "rollback", "set_alias", "set_default"]

@@ -40,11 +40,17 @@ def raxe_home() -> Path:
     """
     named = os.environ.get("RAXE_HOME")
     if named:
-        return Path(named)
+        return _absolute(named)
     try:
         return Path.home() / ".raxe"
     except RuntimeError:
         raise ConfigError("No home folder is known; set RAXE_HOME to a folder of yours.") from None
+
+
+@cache
+def _absolute(path: str) -> Path:
+    """A relative path keeps its meaning when the working folder changes."""
+    return Path(path).absolute()
 
 
 def open_regular(path: Path | str, limit: int) -> IO[bytes]:

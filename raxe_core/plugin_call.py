@@ -79,7 +79,11 @@ def time_limit(seconds: float) -> Iterator[None]:
     """
     in_main = threading.current_thread() is threading.main_thread()
     alarms = in_main and hasattr(signal, "setitimer")
-    if not alarms or signal.getsignal(signal.SIGALRM) is not signal.SIG_DFL:
+    if (
+        not alarms
+        or signal.getsignal(signal.SIGALRM) is not signal.SIG_DFL
+        or signal.getitimer(signal.ITIMER_REAL)[0]  # an alarm that is to end the program
+    ):
         yield
         return
 

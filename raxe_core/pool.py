@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
+import time
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from typing import NamedTuple
@@ -13,18 +14,30 @@ from raxe_core.detector import Detector
 from raxe_core.errors import LoadTimeoutError, ModelLoadError, RaxeError
 from raxe_core.files import file_digest
 from raxe_core.index import FileState, file_state
+from raxe_core.model import Model
 from raxe_core.records import Selection
 from raxe_core.registry import ModelRegistry
-from raxe_core.selection import active_strategy, fall_back
+from raxe_core.safe_log import safe_logger, warn_visibly
+from raxe_core.selection import NO_STRATEGY, active_strategy, fall_back
 
-__all__ = ["DetectorPool", "Ready", "give_back_memory"]
+__all__ = ["DetectorPool", "Ready", "give_back_memory", "told"]
+
+_log = safe_logger("raxe_core")
+_NOT_SELECTED = Selection("", NO_STRATEGY, "no model could be selected")
 
 
 class Ready(NamedTuple):
-    """A selection whose model is loaded."""
+    """A selection, and its model loaded, or why neither it nor a fallback can be used."""
 
     selection: Selection
-    detector: Detector
+    detector: Detector | RaxeError
+
+
+class _Loading(NamedTuple):
+    """The load of one model, and when nobody waits for it any more."""
+
+    future: Future[Detector]
+    deadline: float
 
 
 class DetectorPool:
@@ -37,10 +50,12 @@ class DetectorPool:
     def __init__(self, registry: ModelRegistry) -> None:
         self.registry = registry
         self._lock = threading.Lock()
-        self._loading: dict[str, Future[Detector]] = {}
-        self._files: dict[str, FileState] = {}
-        self._digests: dict[str, str | None] = {}
+        self._loading: dict[str, _Loading] = {}
+        #: The SHA-256 of the bundle that each loaded model came from; None where there is no
+        #: bundle, and where the file was replaced while it was loaded.
+        self.digests: dict[str, str | None] = {}
         self._choice: Ready | None = None
+        self._fallbacks_told: set[tuple[str | None, str | None]] = set()
         #: The plugins whose fault in ``on_scan`` is logged already.
         self.failed_watchers: set[str] = set()
         self._users = 0
@@ -70,25 +85,51 @@ class DetectorPool:
         if close:
             self._close()
 
-    def ready(self, user_id: str | None) -> Ready:
-        """Return the selected model, loaded, or the fallback.
+    def warm_up(self) -> None:
+        """Load the model that would be selected; no experiment counts it.
 
         Raises:
-            RaxeError: neither can be used.
+            RaxeError: no model can be used.
         """
+        detector = self.ready(None, for_scan=False).detector
+        if isinstance(detector, RaxeError):
+            raise detector
+
+    def ready(self, user_id: str | None, for_scan: bool = True) -> Ready:
+        """Return the selected model, loaded, or the fallback."""
         choice = self._choice
         if choice is not None:
             return choice
         selection = None
         try:
-            selection = self.registry.select(user_id)
+            selection = self.registry.select(user_id, for_scan=for_scan)
             ready = Ready(selection, self.detector(selection.model_id))
-        except RaxeError as error:
-            selection = fall_back(self.registry.config, selection, error)
-            ready = Ready(selection, self.detector(selection.model_id))
+        except Exception as error:  # whatever a plugin's strategy raises
+            ready = self._fallen_back(selection, told(error))
+            # A model that only takes long is used as soon as it is loaded.
+            if isinstance(ready.detector, RaxeError) or isinstance(error, LoadTimeoutError):
+                return ready
         if self._chooses_once():
             self._choice = ready
         return ready
+
+    def _fallen_back(self, failed: Selection | None, error: RaxeError) -> Ready:
+        try:
+            selection = fall_back(self.registry.config, failed, error)
+        except RaxeError:
+            return Ready(failed or _NOT_SELECTED, error)
+        try:
+            detector = self.detector(selection.model_id)
+        except RaxeError as second:
+            told_both = f"{error} The fallback {selection.model_id} cannot be used either: {second}"
+            # Without __init__, which a plugin's error may have for other arguments.
+            both = type(error).__new__(type(error), told_both)
+            return Ready(selection, both)
+        fault = selection.fallback_from, selection.fallback_kind
+        if fault not in self._fallbacks_told:
+            self._fallbacks_told.add(fault)
+            warn_visibly(_log, selection.reason)
+        return Ready(selection, detector)
 
     def _chooses_once(self) -> bool:
         try:
@@ -104,65 +145,70 @@ class DetectorPool:
             RaxeError: it could not be loaded; the next call tries again.
         """
         with self._lock:
-            future = self._loading.get(model_id)
-            if future is None:
-                future = self._loading[model_id] = Future()
-                loader = threading.Thread(target=self._load, args=(model_id, future), daemon=True)
+            loading = self._loading.get(model_id)
+            if loading is None:
+                deadline = time.monotonic() + self._load_limit
+                loading = self._loading[model_id] = _Loading(Future(), deadline)
+                loader = threading.Thread(target=self._load, args=(model_id, loading), daemon=True)
                 loader.start()
-        limit = self.registry.config.get("l2_model.load_timeout_s")
         try:
-            return future.result(limit)
+            return loading.future.result(max(0.0, loading.deadline - time.monotonic()))
         except RaxeError:
             with self._lock:
-                if self._loading.get(model_id) is future:  # and not the next try
+                if self._loading.get(model_id) is loading:  # and not the next try
                     del self._loading[model_id]
             raise
         except FutureTimeoutError:  # the built-in TimeoutError only since Python 3.11
             raise LoadTimeoutError(
-                f"Model {model_id}: loading takes longer than {limit:g} s. "
+                f"Model {model_id}: loading takes longer than {self._load_limit:g} s. "
                 "Raise l2_model.load_timeout_s, or choose another model."
             ) from None
 
-    def digest(self, model_id: str) -> str | None:
-        """Return the SHA-256 of the bundle that a model was loaded from.
+    @property
+    def _load_limit(self) -> float:
+        limit: float = self.registry.config.get("l2_model.load_timeout_s")
+        return limit
 
-        None for a model without a bundle, and where the file was replaced before it was hashed.
-        """
-        if model_id not in self._digests:
-            self._digests[model_id] = self._read_digest(model_id)
-        return self._digests[model_id]
-
-    def _read_digest(self, model_id: str) -> str | None:
-        model = self.registry.get_model(model_id)
-        claimed = model.claimed_checksum
-        if claimed is not None:
-            return claimed  # loading has checked it
-        if model.bundle_path is None:
-            return None
+    def _load(self, model_id: str, loading: _Loading) -> None:
+        future = loading.future
         try:
-            digest = file_digest(model.bundle_path, MAX_BYTES)
-        except OSError:
-            return None
-        # Another file by now is not the one that judges.
-        return digest if file_state(model.bundle_path) == self._files.get(model_id) else None
-
-    def _load(self, model_id: str, future: Future[Detector]) -> None:
-        try:
-            path = self.registry.get_model(model_id).bundle_path
-            if path is not None:
-                self._files[model_id] = file_state(path)
-            future.set_result(self.registry.create_detector(model_id))
+            model = self.registry.get_model(model_id)
+            state = None if model.bundle_path is None else file_state(model.bundle_path)
+            detector = self.registry.create_detector(model_id)
+            self.digests[model_id] = _digest_of(model, state)
         except RaxeError as error:  # handed to whoever waits
             future.set_exception(error)
         except BaseException as error:  # so that it is tried again, and fallen back from
             failed = ModelLoadError(f"Model {model_id}: failed to load: {type(error).__name__}.")
             failed.__cause__ = error
             future.set_exception(failed)
+        else:
+            if time.monotonic() > loading.deadline:
+                _log.warning("model %s is loaded now, after the time-out", model_id)
+            future.set_result(detector)
         give_back_memory()  # the scan that waited goes on meanwhile
 
     def _close(self) -> None:
-        for future in self._loading.values():
-            future.add_done_callback(_close_detector)
+        for loading in list(self._loading.values()):
+            loading.future.add_done_callback(_close_detector)
+
+
+def told(error: Exception) -> RaxeError:
+    """Return what may be told of an error: only the type where the message may hold the text."""
+    if isinstance(error, RaxeError):
+        return error
+    return RaxeError(f"The detector failed with {type(error).__name__}.")
+
+
+def _digest_of(model: Model, loaded: FileState | None) -> str | None:
+    """Return the digest of the bundle that was loaded, if it still is what it was."""
+    if model.bundle_path is None or model.claimed_checksum is not None:
+        return model.claimed_checksum  # loading has checked it
+    try:
+        digest = file_digest(model.bundle_path, MAX_BYTES)
+    except OSError:
+        return None
+    return digest if file_state(model.bundle_path) == loaded else None
 
 
 def _close_detector(future: Future[Detector]) -> None:

@@ -87,7 +87,11 @@ def unmet_constraint(model: Model, constraints: Sequence[Constraint]) -> str | N
         if not _fitting([model], constraint):
             place = _FIGURES.get(constraint.metric)
             value = None if place is None else model.figure(*place)
-            return constraint.judge({constraint.metric: Figure(value)}).reason
+            reason = constraint.judge({constraint.metric: Figure(value)}).reason
+            if value is None or place is None:
+                return reason
+            measured = place[0] == "performance" and place[1] in model.measured
+            return f"{reason} ({'measured on this machine' if measured else 'claimed'})"
     return None
 
 
@@ -98,8 +102,10 @@ def _scored(models: Iterable[Model], criteria: Criteria) -> Iterator[Ranked]:
             if score is not None and not math.isfinite(score):
                 raise ValueError(f"{score} is not a finite number")
         except Exception as error:
+            # The error of a plugin's criteria gives the same advice.
+            reason = str(error).removesuffix(" Choose another.").removesuffix(".")
             raise PluginError(
-                f"Criteria {criteria.name!r} failed on model {model.model_id}: {error}. "
+                f"Criteria {criteria.name!r} failed on model {model.model_id}: {reason}. "
                 "Choose another: raxe config set l2_model.auto_criteria balanced"
             ) from error
         yield Ranked(model, score)

@@ -58,7 +58,8 @@ class Selection(NamedTuple):
 
     ``fallback_from`` is the model that could not be used, empty where none could be selected, and
     ``fallback_kind`` the kind of failure: ``missing runtime``, ``failed load``, ``invalid bundle``,
-    ``time-out`` and so on. The ``shadow_model_ids`` judge the same text, and their verdicts go to
+    ``time-out`` and so on. A text that is blocked because no model could judge has both, and an
+    empty ``model_id``. The ``shadow_model_ids`` judge the same text, and their verdicts go to
     ``on_scan`` alone.
     """
 
@@ -82,8 +83,9 @@ class ScanEvent(NamedTuple):
     """One scan, for metrics and experiments; it never holds the text.
 
     ``latency_ms`` is the detector's wall time. ``user_id`` and ``request_id`` are the caller's.
-    ``error`` is the kind of failure where the model could not judge. Such a scan has no verdict:
-    ``is_threat`` is true, as nobody cleared the text, and ``score`` and ``latency_ms`` are NaN.
+    ``error`` is the kind of failure where the model could not be loaded or could not judge. Such a
+    scan has no verdict: ``is_threat`` is true, as nobody cleared the text, ``score`` and
+    ``latency_ms`` are NaN, and ``model_id`` is empty where no model could be selected.
     """
 
     model_id: str

@@ -63,8 +63,13 @@ class ModelRegistry:
         try:
             return models[aliased]
         except KeyError:
-            hint = did_you_mean(model_id, [*models, *self.config.get("aliases")])
-            raise UnknownModelError(f"No model {aliased!r}.{hint} See: raxe models list") from None
+            aliases = self.config.get("aliases")
+            names = [name for name, stands_for in aliases.items() if stands_for == aliased]
+            hint = did_you_mean(aliased, [*models, *(aliases.keys() - names)])
+            named = f", which the alias {names[0]!r} stands for" if names else ""
+            raise UnknownModelError(
+                f"No model {aliased!r}{named}.{hint} See: raxe models list"
+            ) from None
 
     def get_best_model(self, criteria: str = "balanced", constraints: Sequence[str] = ()) -> Model:
         """Return the best active model that can be used here and meets the constraints.

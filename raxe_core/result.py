@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from raxe_core.detector import DetectionResult, Prediction
@@ -18,19 +17,19 @@ class ScanResult:
     Read-only, and equal to another of the same content.
     """
 
-    __slots__ = ("_block_score", "_detection", "_digest_of", "_selection")
+    __slots__ = ("_block_score", "_bundle_digest", "_detection", "_selection")
 
     def __init__(
         self,
         detection: DetectionResult | None,
         selection: Selection,
         block_score: float,
-        digest_of: Callable[[str], str | None],
+        bundle_digest: str | None,
     ) -> None:
         self._detection = detection
         self._selection = selection
         self._block_score = block_score
-        self._digest_of = digest_of
+        self._bundle_digest = bundle_digest
 
     def __repr__(self) -> str:
         return f"ScanResult(detection={self.detection!r}, selection={self.selection!r})"
@@ -101,9 +100,9 @@ class ScanResult:
     def bundle_digest(self) -> str | None:
         """``sha256:`` of the bundle that judged.
 
-        None for a model without a bundle, and where the file was replaced before it was hashed.
+        None for a model without a bundle, and where the file was replaced while it was loaded.
         """
-        return self._digest_of(self.model_id) if self.detection is not None else None
+        return self._bundle_digest
 
     def as_dict(self) -> dict[str, Any]:
         """Return the verdict as JSON types: what ``raxe scan --json`` prints."""

@@ -6,12 +6,13 @@ import logging
 
 from raxe_core.safe_text import safe_text
 
-__all__ = ["safe_logger"]
+__all__ = ["safe_logger", "warn_visibly"]
 
 _LINE_LIMIT = 2_000
 
-# Without a handler of the application, Python itself would print the warnings.
-logging.getLogger("raxe_core").addHandler(logging.NullHandler())  # noqa: TID251
+# Without a handler of the application, Python itself would print each warning.
+_silence = logging.NullHandler()
+logging.getLogger("raxe_core").addHandler(_silence)  # noqa: TID251
 
 
 def safe_logger(name: str) -> logging.Logger:
@@ -23,6 +24,15 @@ def safe_logger(name: str) -> logging.Logger:
     logger = logging.getLogger(name)  # noqa: TID251
     logger.addFilter(_make_safe)
     return logger
+
+
+def warn_visibly(logger: logging.Logger, message: str) -> None:
+    """Log a warning, and print it where neither the logger nor the root has a handler to see it."""
+    logger.warning("%s", message)
+    unseen = logger.handlers == [_silence] and not logging.root.handlers
+    if unseen and logging.lastResort is not None and logger.isEnabledFor(logging.WARNING):
+        told = {"msg": f"raxe: {safe_text(message, _LINE_LIMIT)}", "levelno": logging.WARNING}
+        logging.lastResort.handle(logging.makeLogRecord(told))
 
 
 def _make_safe(record: logging.LogRecord) -> bool:

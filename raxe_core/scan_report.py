@@ -33,7 +33,7 @@ def report(
         return
     event = ScanEvent(
         model_id=detection.model_id,
-        bundle_digest=pool.digest(selection.model_id),
+        bundle_digest=pool.digests.get(selection.model_id),
         is_threat=detection.is_threat,
         score=detection.score,
         latency_ms=detection.processing_time_ms,
@@ -45,27 +45,32 @@ def report(
     )
     _log.log(
         level,
-        "scan model=%s digest=%s threat=%s latency_ms=%.2f fallback_from=%s",
+        "scan model=%s digest=%s threat=%s latency_ms=%.2f fallback_from=%s fallback_kind=%s",
         *(event.model_id, event.bundle_digest, event.is_threat, event.latency_ms),
-        event.fallback_from,
+        *(event.fallback_from, selection.fallback_kind),
     )
     _tell_plugins(pool, event)
 
 
 def report_failure(
     pool: DetectorPool,
-    selection: Selection | None,
+    selection: Selection,
     error: RaxeError,
     user_id: str | None,
     request_id: str | None,
 ) -> None:
-    """Tell the plugins that the selected model could not judge; nothing if none was selected."""
-    host = pool.registry.host
-    if selection is None or not host.watches_scans:
+    """Log that no model could judge, and tell the plugins."""
+    _log.warning(
+        "no model could judge model=%s fallback_from=%s blocked=%s error=%s: %s",
+        *(selection.model_id, selection.fallback_from),
+        pool.registry.config.get("l2_model.on_failure") == "block",
+        *(error.kind, error),
+    )
+    if not pool.registry.host.watches_scans:
         return
     event = ScanEvent(
         model_id=selection.model_id,
-        bundle_digest=pool.digest(selection.model_id),
+        bundle_digest=pool.digests.get(selection.model_id),
         is_threat=True,
         score=math.nan,
         latency_ms=math.nan,

@@ -2,26 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, NamedTuple
 
-from raxe_core.config import L2, Config
-from raxe_core.errors import PluginError, RaxeError
+from raxe_core.config import Config
+from raxe_core.errors import PluginError, RaxeError, UsageError
 from raxe_core.model import Model
 from raxe_core.plugins import PluginHost
-from raxe_core.records import Selection, SelectionRequest, Strategy
+from raxe_core.records import Criteria, Selection, SelectionRequest, Strategy
+from raxe_core.settings import L2
 
-__all__ = ["NO_STRATEGY", "active_strategy", "fall_back", "resolved", "select"]
+if TYPE_CHECKING:
+    from raxe_core.constraints import Constraint
+
+__all__ = [
+    "BY_CRITERIA",
+    "NO_STRATEGY",
+    "active_strategy",
+    "choosing",
+    "configured_constraints",
+    "configured_criteria",
+    "fall_back",
+    "resolved",
+    "select",
+    "with_alias",
+]
 
 
+# The strategies that go by the criteria and the constraints.
+BY_CRITERIA = ("auto", "benchmark")
 # The strategy of a selection that none has made.
 NO_STRATEGY = "none"
 
 
-class _Choice(NamedTuple):
-    """A strategy, and the key of the setting that chose it."""
+class Choosing(NamedTuple):
+    """The name of a strategy, and the keys of the settings that name it and that it goes by."""
 
-    strategy: Strategy
+    strategy: str
+    named_by: str
     key: str
 
 
@@ -37,13 +56,19 @@ def select(
     Raises:
         RaxeError: the strategy is unknown, failed, or has nothing to choose from.
     """
-    strategy, key = _choice(config, host)
+    strategy, key = active_strategy(config, host), choosing(config).key
     hiding = config.get("aliases")
     if hiding:  # who asks for a model by the name of an alias gets what the alias stands for
         models = tuple(m for m in models if hiding.get(m.model_id, m.model_id) == m.model_id)
-    request = SelectionRequest(
-        models, config.l2_model, host.criteria, user_id, for_scan, config.path
-    )
+    if strategy.name in BY_CRITERIA:
+        configured_constraints(config)
+
+    def criteria(name: str) -> Criteria:
+        if name != config.get("l2_model.auto_criteria"):
+            return host.criteria(name)
+        return configured_criteria(config, host)
+
+    request = SelectionRequest(models, config.l2_model, criteria, user_id, for_scan, config.path)
     try:
         chosen = strategy.select(request)
     except RaxeError:
@@ -56,10 +81,12 @@ def select(
     if not isinstance(chosen, Selection) or not _names_models(chosen):
         raise PluginError(f"Selection strategy {strategy.name!r} returned no Selection.")
     origin = config.values[key].origin
+    name = chosen.model_id
+    step = "" if resolved(config, name) == name else f"; {with_alias(config, name)}"
     return chosen._replace(
         model_id=resolved(config, chosen.model_id),
         shadow_model_ids=tuple(resolved(config, name) for name in chosen.shadow_model_ids),
-        reason=f"{chosen.reason} ({strategy.name}, set by {origin})",
+        reason=f"{chosen.reason} ({strategy.name}, set by {origin}){step}",
     )
 
 
@@ -69,13 +96,55 @@ def resolved(config: Config, name: str) -> str:
     return model_id
 
 
+def with_alias(config: Config, name: str) -> str:
+    """Return a model's id, or an alias with the model that it stands for and who says so."""
+    if resolved(config, name) == name:
+        return name
+    return f"{name} → {resolved(config, name)} (aliases, {config.values['aliases'].origin})"
+
+
+def choosing(config: Config) -> Choosing:
+    """Return what chooses: a section with ``enabled: true`` goes before ``selection``."""
+    for name, settings in config.l2_model.items():
+        if isinstance(settings, Mapping) and settings.get("enabled") is True:
+            return Choosing(name, f"{L2}{name}", f"{L2}{name}")
+    key = f"{L2}selection"
+    name = config.get(key)
+    deciding = {"explicit": f"{L2}model_id", "auto": f"{L2}auto_criteria"}.get(name, key)
+    return Choosing(name, key, deciding)
+
+
 def active_strategy(config: Config, host: PluginHost) -> Strategy:
     """Return the strategy that the configuration asks for.
 
     Raises:
-        UnknownNameError: no plugin has it.
+        UnknownNameError: no plugin has it; names where it is asked for.
     """
-    return _choice(config, host).strategy
+    strategy, named_by, _ = choosing(config)
+    with _naming_place(config, named_by):
+        return host.strategy(strategy)
+
+
+def configured_criteria(config: Config, host: PluginHost) -> Criteria:
+    """Return the criteria that the configuration asks for; raises as :func:`active_strategy`."""
+    key = "l2_model.auto_criteria"
+    with _naming_place(config, key):
+        return host.criteria(config.get(key))
+
+
+def configured_constraints(config: Config) -> tuple[Constraint, ...]:
+    """Return the constraints of the configuration.
+
+    Raises:
+        UsageError: one cannot be read; names where it stands.
+    """
+    key = "l2_model.constraints"
+    if not config.get(key):
+        return ()
+    from raxe_core.constraints import parse_constraints  # not at the top: few have any
+
+    with _naming_place(config, key):
+        return parse_constraints(config.get(key))
 
 
 def fall_back(config: Config, failed: Selection | None, error: RaxeError) -> Selection:
@@ -109,12 +178,11 @@ def _names_models(selection: Selection) -> bool:
     )
 
 
-def _choice(config: Config, host: PluginHost) -> _Choice:
-    """A strategy with a section of its own and ``enabled: true`` goes before ``selection``."""
-    for name, settings in config.l2_model.items():
-        if isinstance(settings, Mapping) and settings.get("enabled") is True:
-            return _Choice(host.strategy(name), f"{L2}{name}")
-    key = f"{L2}selection"
-    name = config.get(key)
-    deciding = {"explicit": f"{L2}model_id", "auto": f"{L2}auto_criteria"}.get(name, key)
-    return _Choice(host.strategy(name), deciding)
+@contextmanager
+def _naming_place(config: Config, key: str) -> Iterator[None]:
+    """Say in a wrong setting's error where the setting stands."""
+    try:
+        yield
+    except UsageError as error:
+        error.args = (f"{config.values[key].where}: {error}",)
+        raise

@@ -5,7 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-__all__ = ["SETTINGS", "Setting", "find_setting", "is_plain", "key_parts"]
+from raxe_core.errors import ConfigError, did_you_mean
+
+__all__ = [
+    "L2",
+    "SETTINGS",
+    "Setting",
+    "check_section",
+    "check_setting",
+    "find_setting",
+    "is_plain",
+    "key_parts",
+]
+
+L2 = "l2_model."
+# As near as a slip of the keys: a strategy may be named selector, which is not selection.
+_SLIP = 0.85
 
 
 class Setting(NamedTuple):
@@ -87,7 +102,7 @@ SETTINGS = (
         "l2_model.fallback_model_id",
         "a model id or alias",
         _is_text,
-        "the model to use when the selected one cannot be used",
+        "the model to use when the selected one cannot be loaded",
     ),
     Setting(
         "l2_model.on_failure",
@@ -143,6 +158,71 @@ def key_parts(key: str) -> list[str]:
     if setting is None or key == setting.key:
         return key.split(".")
     return [*setting.key.split("."), key.removeprefix(f"{setting.key}.")]
+
+
+def check_setting(key: str, value: Any, where: str) -> None:
+    """Check one value; None, which unsets it, fits every setting.
+
+    Raises:
+        ConfigError: there is no such key, or the value does not fit it.
+    """
+    setting = find_setting(key)
+    if setting is not None:
+        whole = value if key == setting.key else {key.removeprefix(f"{setting.key}."): value}
+        if value is not None and not setting.check(whole):
+            raise ConfigError(f"{where}: {key} must be {setting.form}.")
+        return
+    if not key.startswith(L2) or key.count(".") == 1:
+        raise _unknown(key, where)
+    _, name, *inner = key.split(".")
+    for part in reversed(inner):
+        value = {part: value}
+    check_section(name, value, where, lambda _: where)
+
+
+def check_section(
+    name: str, content: Mapping[str, Any], where: str, where_in: Callable[[str], str]
+) -> None:
+    """Check ``l2_model.NAME``, the section of a strategy, which checks what its keys mean.
+
+    ``where_in`` tells where a key of the section stands.
+
+    Raises:
+        ConfigError: the name is a slip of one of our keys, the section holds what is no JSON, or
+            its switch is none.
+    """
+    key = f"{L2}{name}"
+    if not is_plain(content):
+        raise ConfigError(
+            f"{where}: {key} must be named, and hold text, numbers, true, false or lists of them."
+        )
+    told = any(value is not None for value in content.values())  # what is wrong can be removed
+    ours = [setting.key.removeprefix(L2) for setting in SETTINGS if setting.key.startswith(L2)]
+    if told and _is_slip(name, ours):
+        raise _unknown(key, where)
+    for inner, value in content.items():
+        if value is not None and "enabled" not in content and _is_slip(inner, ["enabled"]):
+            raise ConfigError(
+                f"{where_in(inner)}: unknown key '{key}.{inner}'. Did you mean '{key}.enabled'?"
+            )
+    enabled = content.get("enabled")
+    if enabled is not None and not isinstance(enabled, bool):  # YAML reads yes and on as text
+        raise ConfigError(
+            f"{where_in('enabled')}: {key}.enabled must be true or false, without quotes."
+        )
+
+
+def _is_slip(word: str, known: list[str]) -> bool:
+    import difflib  # not at the top: few files have the section of a strategy
+
+    return bool(difflib.get_close_matches(word, known, cutoff=_SLIP))
+
+
+def _unknown(key: str, where: str) -> ConfigError:
+    known = [setting.key for setting in SETTINGS]
+    sections = {setting.key.partition(".")[0] for setting in SETTINGS}
+    hint = did_you_mean(key, [*known, *sorted(sections)])
+    return ConfigError(f"{where}: unknown key {key!r}.{hint} Known: {', '.join(known)}.")
 
 
 def is_plain(value: Any) -> bool:

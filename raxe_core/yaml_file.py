@@ -170,7 +170,8 @@ def _parse(path: Path, data: bytes) -> Any:
     except ValueError as error:
         raise ConfigError(f"{path}: {error}. Mend the file, or remove it.") from None
     if not isinstance(value, CommentedMap):
-        raise ConfigError(f"{path}: holds a {type(value).__name__}, not keys with values.")
+        held = "a list" if isinstance(value, list) else "a single value"
+        raise ConfigError(f"{path}: holds {held}, not keys with values.")
     return value
 
 

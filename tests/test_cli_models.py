@@ -134,7 +134,8 @@ def test_set_default_says_when_the_environment_wins(
     monkeypatch.setenv("RAXE_L2_MODEL", "v8.0_other")
     result = raxe("models", "set-default", "v9.0_tiny")
     assert result.exit_code == 0
-    assert result.stderr == "Note: RAXE_L2_MODEL is set, and wins over the file.\n"
+    note = "Note: RAXE_L2_MODEL is set, and wins over the file: a scan would use v8.0_other.\n"
+    assert result.stderr == note
 
 
 def test_set_default_on_a_broken_config_changes_nothing(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import traceback
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -112,6 +113,9 @@ def test_fault_of_a_detector_is_told_without_the_text(
         assert [item.action for item in client.scan_batch([text, "hello"])] == ["block", "allow"]
     assert (blocked.action, blocked.score, blocked.families) == ("block", None, ())
     assert text not in f"{raised.value} {blocked.selection.reason} {caplog.text}"
+    assert blocked.selection.fallback_kind == "failed plugin"
+    traced = "".join(traceback.format_exception(raised.value))
+    assert text not in traced
 
 
 def test_fault_of_a_shadow_changes_no_answer(

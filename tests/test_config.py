@@ -72,6 +72,35 @@ def test_section_of_a_strategy_is_kept_as_it_is(home: Path) -> None:
     assert section == {"enabled": True, "traffic_split": 0.5, "deep": {"x": [1]}}
 
 
+def test_section_of_a_strategy_may_be_named_a_little_like_a_key(home: Path) -> None:
+    write(home, "l2_model: {selector: {enabled: true, enabled_at: 5}, model: {x: 1}}\n")
+    assert {"selector", "model"} <= set(load_config().l2_model)
+
+
+def test_folders_of_a_file_are_beside_it(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    named = tmp_path / "conf" / "named.yaml"
+    named.parent.mkdir()
+    named.write_text("models_path: [near, ../up, ~/mine]\n")
+    monkeypatch.setenv("RAXE_MODELS_PATH", "here")
+    beside = named.parent
+    expected = (home / "models", Path("here"), beside / "near", beside / "../up")
+    assert load_config(named).search_path == (*expected, Path.home() / "mine")
+
+
+def test_what_each_file_says_is_kept(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = write(home, "l2_model: {model_id: a}\n")
+    named = tmp_path / "named.yaml"
+    named.write_text("\nl2_model:\n  model_id: b\n")
+    monkeypatch.setenv("RAXE_L2_MODEL", "c")
+    said = load_config(named).said
+    assert [said[file]["l2_model.model_id"].value for file in (own, named)] == ["a", "b"]
+    assert said[named]["l2_model.model_id"].where == f"{named}, line 3"
+
+
 def test_folders_come_in_the_order_of_their_places(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -87,7 +116,15 @@ def test_folders_come_in_the_order_of_their_places(
 @pytest.mark.parametrize(
     ("text", "line", "reason"),
     [
-        ("\nl2_modle: {}\n", 2, "unknown key 'l2_modle'"),
+        ("\nl2_modle: {}\n", 2, "unknown key 'l2_modle'. Did you mean 'l2_model'?"),
+        ("polcy: {block_score: 1}\n", 1, "Did you mean 'policy'?"),
+        ("l2_model:\n  threshold: {m: 0.1}\n", 2, "Did you mean 'l2_model.thresholds'?"),
+        ("l2_model:\n  constraint: {a: b}\n", 2, "Did you mean 'l2_model.constraints'?"),
+        (
+            "l2_model:\n  ab_test:\n    enbled: true\n",
+            3,
+            "Did you mean 'l2_model.ab_test.enabled'?",
+        ),
         ("l2_model:\n  # note\n  modle_id: x\n", 3, "modle_id"),
         ("l2_model: [a]\n", 1, "l2_model must hold keys with values"),
         ("models_path: /srv\n", 1, "models_path must be a list of folders"),

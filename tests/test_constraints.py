@@ -47,3 +47,4 @@ def test_the_bad_end_decides(text: str, figure: Figure, met: bool, certain: bool
     verdict = constraint.judge({constraint.metric: figure})
     assert (verdict.met, verdict.certain) == (met, certain)
     assert constraint.metric in verdict.reason
+    assert ("interval" in verdict.reason) == (figure.low is not None)

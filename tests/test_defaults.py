@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import threading
+import zipfile
 from pathlib import Path
 
 import pytest
+from plugin_source import Site
 from tiny_model import write_bundle
 
 from conftest import RunRaxe
 from raxe_core import files
 from raxe_core.defaults import change_setting, read_history, rollback, set_default
+from raxe_core.discovery import bundle_filename
 from raxe_core.errors import ConfigError, UsageError
 from raxe_core.records import Selection
 from raxe_core.registry import ModelRegistry
@@ -94,12 +97,11 @@ def test_alias_of_an_unknown_model_changes_nothing(models: Path, raxe: RunRaxe) 
 
 def test_which_explains_every_candidate(models: Path, raxe: RunRaxe) -> None:
     (models / "models" / "raxe_model_l2_v9.2_broken.raxe").write_bytes(b"PK")
-    raxe("config", "set", "l2_model.constraints", "[p95_latency_ms<10]")
     raxe("models", "set-default", "v9.0_tiny")
     shown = json.loads(raxe("models", "which", "--json").stdout)
     verdicts = {found["model_id"]: found["verdict"] for found in shown["candidates"]}
     assert verdicts["v9.0_tiny"] == "chosen"
-    assert "p95_latency_ms was not measured" in verdicts["v9.1_small"]
+    assert verdicts["v9.1_small"] == "not named by the configuration"
     assert verdicts["v9.2_broken"].startswith("invalid bundle: ")
     sources = [step["source"] for step in shown["chain"]]
     assert sources == [
@@ -110,7 +112,36 @@ def test_which_explains_every_candidate(models: Path, raxe: RunRaxe) -> None:
     ]
     table = raxe("models", "which", "--explain").stdout
     assert "chosen" in table
-    assert "says nothing" in table
+    assert "RAXE_L2_MODEL: says nothing" in table
+
+
+def test_which_tells_what_each_place_says_though_another_wins(
+    models: Path, raxe: RunRaxe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    raxe("models", "alias", "production", "v9.1_small")
+    raxe("config", "set", "l2_model.model_id", "v9.0_tiny")
+    named = tmp_path / "named.yaml"
+    named.write_text("l2_model: {selection: explicit, model_id: production}\n")
+    monkeypatch.setenv("RAXE_L2_MODEL", "production")
+    monkeypatch.setenv("RAXE_L2_MODEL_CRITERIA", "latency")
+    step = f"production → v9.1_small (aliases, {models / 'config.yaml'})"
+    shown = json.loads(raxe("--config", str(named), "models", "which", "--json").stdout)
+    told = {place["source"]: place["value"] for place in shown["chain"]}
+    assert told["RAXE_L2_MODEL"] == step
+    assert told["RAXE_L2_MODEL_CRITERIA"] == "latency"
+    assert told[str(named)] == f"l2_model.selection = explicit, l2_model.model_id = {step}"
+    assert "l2_model.model_id = v9.0_tiny" in told[str(models / "config.yaml")]
+    assert shown["reason"] == f"named explicitly (explicit, set by RAXE_L2_MODEL); {step}"
+
+
+def test_alias_of_a_model_that_is_not_there_is_named(
+    models: Path, raxe: RunRaxe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (models / "config.yaml").write_text("aliases: {production: v9}\n")
+    monkeypatch.setenv("RAXE_L2_MODEL", "production")
+    told = "No model 'v9', which the alias 'production' stands for. See: raxe models list"
+    assert told in raxe("models", "which").stderr
+    assert told in raxe("models", "info", "production").stderr
 
 
 def test_which_names_the_fallback(models: Path, raxe: RunRaxe) -> None:
@@ -139,6 +170,9 @@ def test_which_explains_why_no_model_can_be_used(models: Path, raxe: RunRaxe) ->
         ("l2_model.auto_criteria", "balancd", "Did you mean 'balanced'?"),
         ("l2_model.constraints", "[zz<10]", "No metric 'zz'"),
         ("l2_model.constraints", "7", "must be a list"),
+        ("l2_model.threshold.v1.0_onnx_int8", "0.1", "Did you mean 'l2_model.thresholds'?"),
+        ("l2_model.ab_test.enbled", "true", "Did you mean 'l2_model.ab_test.enabled'?"),
+        ("l2_model.canary.enabled", "true", "No selection strategy 'canary'"),
     ],
 )
 def test_value_that_every_scan_would_stumble_over_is_not_set(
@@ -149,6 +183,25 @@ def test_value_that_every_scan_would_stumble_over_is_not_set(
     assert (models / "config.yaml").read_text() == CONFIG
 
 
+CANARY = """
+    from raxe_core import Selection, Strategy, hookimpl
+
+    RAXE_API = 1
+
+    @hookimpl
+    def selection_strategies():
+        yield Strategy("canary", "of a test", lambda _: Selection("v9.1_small", "canary", "why"))
+"""
+
+
+@pytest.fixture
+def canary(site: Site, models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A plugin with the strategy ``canary``."""
+    site.install("canary", CANARY)
+    monkeypatch.setenv("RAXE_PLUGINS", "raxe-onnx,canary")
+
+
+@pytest.mark.usefixtures("canary")
 def test_get_reads_the_section_of_a_strategy(models: Path, raxe: RunRaxe) -> None:
     raxe("config", "set", "l2_model.canary.share", "0.25")
     assert raxe("config", "get", "l2_model.canary.share").stdout == "0.25\n"
@@ -164,6 +217,7 @@ def test_get_reads_the_section_of_a_strategy(models: Path, raxe: RunRaxe) -> Non
     ("key", "nearest"),
     [("l2_model.canry.share", "l2_model.canary"), ("l2_model.select.ion", "l2_model.selection")],
 )
+@pytest.mark.usefixtures("canary")
 def test_get_of_an_unknown_key_names_the_nearest(
     models: Path, raxe: RunRaxe, key: str, nearest: str
 ) -> None:
@@ -171,6 +225,90 @@ def test_get_of_an_unknown_key_names_the_nearest(
     result = raxe("config", "get", key)
     told = f"unknown key {key!r}. Did you mean {nearest!r}?"
     assert (result.exit_code, told in result.stderr) == (2, True)
+
+
+def test_section_of_a_strategy_that_is_not_there_is_told(models: Path, raxe: RunRaxe) -> None:
+    (models / "config.yaml").write_text("l2_model:\n  canary: {enabled: true}\n")
+    told = f"Warning: {models / 'config.yaml'}, line 2: l2_model.canary is read by nobody now: "
+    for arguments in (["show"], ["show", "--json"], ["get", "l2_model.canary.enabled"]):
+        result = raxe("config", *arguments)
+        assert (result.exit_code, told in result.stderr) == (0, True)
+    assert raxe("config", "get", "l2_model.selection").stderr == ""
+    assert raxe("config", "set", "l2_model.canary.enabled", "false").exit_code == 0
+    assert raxe("config", "set", "l2_model.canary.enabled", "").exit_code == 0
+
+
+def test_file_with_a_slip_can_be_mended(models: Path, raxe: RunRaxe) -> None:
+    (models / "config.yaml").write_text("l2_model:\n  threshold: {m: 0.1}\n")
+    assert raxe("config", "show").exit_code == 2
+    assert raxe("config", "set", "l2_model.threshold.m", "").exit_code == 0
+    assert raxe("config", "show").exit_code == 0
+
+
+@pytest.mark.usefixtures("canary")
+def test_set_default_says_what_wins(
+    models: Path, raxe: RunRaxe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (models / "config.yaml").write_text("l2_model: {canary: {enabled: true}}\n")
+    note = (
+        f"Note: l2_model.canary is enabled in {models / 'config.yaml'}, and wins over the default: "
+        "a scan would use v9.1_small, why"
+    )
+    assert raxe("models", "set-default", "v9.0_tiny").stderr.startswith(note)
+    assert raxe("models", "set-default", "v9.1_small").stderr.startswith(note)
+    assert raxe("models", "rollback").stderr.startswith(note)
+    monkeypatch.setenv("RAXE_L2_MODEL_CRITERIA", "latency")
+    note = "Note: RAXE_L2_MODEL_CRITERIA is set, and wins over the file: a scan would use v9.0_tiny"
+    assert raxe("models", "set-default", "v9.1_small").stderr.startswith(note)
+    assert raxe("models", "set-default", "v9.0_tiny").stderr == ""
+    monkeypatch.setenv("RAXE_L2_MODEL_CRITERIA", "latenzy")
+    assert "No criteria 'latenzy'" in raxe("models", "set-default", "v9.1_small").stderr
+
+
+def test_change_to_what_holds_already_is_not_recorded(models: Path, raxe: RunRaxe) -> None:
+    for _ in range(2):
+        result = raxe("models", "set-default", "v9.0_tiny")
+        raxe("models", "alias", "production", "v9.0_tiny")
+    assert "already: v9.0_tiny" in result.stdout
+    assert [change.name for change in read_history()] == ["default", "production"]
+    assert "v9.0_tiny → unset" in raxe("models", "rollback").stdout
+    assert "v9.0_tiny → unset" in raxe("models", "rollback", "production").stdout
+
+
+def test_rollback_of_the_selection_alone_says_so(models: Path, raxe: RunRaxe) -> None:
+    raxe("config", "set", "l2_model.model_id", "v9.0_tiny")
+    assert "set to" in raxe("models", "set-default", "v9.0_tiny").stdout
+    told = "default: v9.0_tiny, as before; l2_model.selection is auto"
+    assert told in raxe("models", "rollback").stdout
+
+
+def test_model_that_cannot_be_used_is_warned_of(
+    models: Path, raxe: RunRaxe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    raxe("models", "set-default", "v9.0_tiny")
+    raxe("models", "set-default", "v9.1_small")
+    (models / "models" / bundle_filename("v9.0_tiny")).unlink()
+    result = raxe("models", "rollback")
+    told = "Warning: v9.0_tiny cannot be used now: No model 'v9.0_tiny'"
+    assert (result.exit_code, told in result.stderr) == (0, True)
+    for key in ("l2_model.model_id", "l2_model.fallback_model_id", "aliases.production"):
+        result = raxe("config", "set", key, "nosuch")
+        told = "Warning: nosuch cannot be used now: No model 'nosuch'"
+        assert (result.exit_code, told in result.stderr) == (0, True)
+    monkeypatch.setenv("RAXE_PLUGINS", "")
+    assert "no plugin runs 'onnx'" in raxe("models", "set-default", "v9.1_small").stderr
+
+
+def test_damaged_bundle_is_warned_of(models: Path, raxe: RunRaxe) -> None:
+    bundle = models / "models" / bundle_filename("v9.0_tiny")
+    data = bytearray(bundle.read_bytes())
+    with zipfile.ZipFile(bundle) as archive:
+        member = next(item for item in archive.infolist() if item.filename.endswith(".onnx"))
+    data[member.header_offset + 30 + len(member.filename) + 50] ^= 1
+    bundle.write_bytes(data)
+    result = raxe("models", "set-default", "v9.0_tiny")
+    assert (result.exit_code, result.stdout[:1]) == (0, "✅")
+    assert "Warning: v9.0_tiny cannot be used now: " in result.stderr
 
 
 @pytest.mark.parametrize("alias", ["", "x\x1b[31m", "default", "v9.1_small"])

@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from raxe_core import Criteria
+from raxe_core.constraints import parse_constraints
 from raxe_core.errors import NoModelError, PluginError
-from raxe_core.ranking import best_model, rank
+from raxe_core.ranking import best_model, rank, unmet_constraint
 
 BY_F1 = Criteria("f1", "highest", lambda item: item.accuracy.binary_f1)
 FIGURES = st.lists(st.none() | st.sampled_from([0.0, 0.5, 0.9, 1.0]), max_size=8)
@@ -41,6 +42,16 @@ def test_best_is_an_active_one() -> None:
     assert best_model(models, BY_F1).model.model_id == "d"
     with pytest.raises(NoModelError, match="pip install raxe-l2 raxe-onnx"):
         best_model(models[:3], BY_F1)
+
+
+@pytest.mark.parametrize(
+    ("here", "told"), [({}, "claimed"), ({"p95_latency_ms": 16.0}, "measured")]
+)
+def test_unmet_constraint_tells_whose_figure_it_is(here: dict[str, float], told: str) -> None:
+    slow = model("a", p95=16.0)
+    slow.measured = here
+    reason = str(unmet_constraint(slow, parse_constraints(["p95_latency_ms<10"])))
+    assert reason.startswith(f"p95_latency_ms<10: not met, p95_latency_ms is 16 ({told}")
 
 
 @pytest.mark.parametrize(

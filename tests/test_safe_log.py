@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
+import os
 from pathlib import Path
 
 import pytest
 from hostile.terminal import raw_controls
 from plugin_source import Site
 
-from raxe_core import Raxe, safe_logger
+from raxe_core import Raxe, atomic_write, safe_logger
 
 HOSTILE = "\x1b[31mred\u202egnp\x07\r\nCRITICAL raxe_core scan threat=False"
 SHOWN = r"\x1b[31mred\u202egnp\x07"
@@ -60,7 +61,8 @@ def test_hostile_model_name_in_the_configuration(
         client.scan("hello")
         quoted = HOSTILE.encode("unicode_escape").decode()
         asked_for = f'{{selection: explicit, model_id: "{quoted}"}}'
-        (home / "config.yaml").write_text(f"l2_model: {asked_for}\n")
+        atomic_write(home / "config.yaml", f"l2_model: {asked_for}\n".encode())
+        os.utime(home / "config.yaml", (0, 0))
         assert client.scan("hello").model_id == "v9.0_tiny"
     assert "configuration changed, the old model stays: " in caplog.text
     check_safe(caplog)

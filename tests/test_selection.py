@@ -11,6 +11,8 @@ from tiny_model import write_bundle
 
 from conftest import RunRaxe
 from raxe_core import ModelRegistry, Raxe
+from raxe_core.benchmark.profile import save_profile
+from raxe_core.discovery import bundle_filename
 from raxe_core.errors import (
     BundleError,
     ConfigError,
@@ -18,6 +20,7 @@ from raxe_core.errors import (
     PluginError,
     UnknownModelError,
     UnknownNameError,
+    UsageError,
 )
 from raxe_core.selection_report import candidates, effective_selection
 
@@ -159,8 +162,8 @@ def test_model_that_an_alias_hides_is_not_selected_and_says_so(three: Path) -> N
 @pytest.mark.parametrize(
     ("config", "reason", "verdict"),
     [
-        ("l2_model: {auto_criteria: latenzy}", "No criteria 'latenzy'", "not ranked: No criteria"),
-        ("l2_model: {constraints: [fast]}", "'fast' is no constraint", "not ranked: 'fast' is no"),
+        ("l2_model: {auto_criteria: latenzy}", "No criteria 'latenzy'", "No criteria 'latenzy'"),
+        ("l2_model: {constraints: [fast]}", "'fast' is no constraint", "'fast' is no constraint"),
         ("l2_model: {selection: lucky}", "No selection strategy 'lucky'", "not named by the con"),
         ("l2_model: {selection: explicit}", "model_id is not set", "not named by the config"),
         ("models_path: [~nobody-of-this-name/x]", "begins with ~ and a user", None),
@@ -179,7 +182,7 @@ def test_which_prints_json_whatever_the_failure_is(
     assert sorted(verdicts) == (
         [] if verdict is None else ["v1.0_fast", "v1.0_sharp", "v1.0_trial"]
     )
-    assert verdict is None or verdicts["v1.0_fast"].startswith(verdict)
+    assert verdict is None or verdict in verdicts["v1.0_fast"]
 
 
 def test_which_needs_no_criteria_for_an_explicit_choice(three: Path, raxe: RunRaxe) -> None:
@@ -193,6 +196,112 @@ def test_which_needs_no_criteria_for_an_explicit_choice(three: Path, raxe: RunRa
     assert (shown.exit_code, verdicts["v1.0_sharp"]) == (0, "chosen")
     assert verdicts["v1.0_fast"] == "not named by the configuration"
     assert raxe("models", "which", "--explain").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("config", "line"),
+    [("selection: lucky", 3), ("auto_criteria: latenzy", 3), ("constraints: [zz<1]", 3)],
+)
+def test_wrong_name_in_a_file_is_told_with_its_line(three: Path, config: str, line: int) -> None:
+    path = three / "config.yaml"
+    path.write_text(f"l2_model:\n\n  {config}\n")
+    with pytest.raises(UsageError) as error:
+        ModelRegistry().select()
+    assert str(error.value).startswith(f"{path}, line {line}: No ")
+
+
+def test_wrong_criteria_of_a_variable_are_told_with_its_name(
+    three: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RAXE_L2_MODEL_CRITERIA", "latenzy")
+    with pytest.raises(UnknownNameError, match=r"^RAXE_L2_MODEL_CRITERIA: No criteria"):
+        ModelRegistry().select()
+
+
+def verdicts_of(registry: ModelRegistry) -> dict[str, str]:
+    """What became of each model."""
+    found = candidates(registry, registry.select(for_scan=False))
+    return {item.model_id: item.verdict for item in found}
+
+
+def test_benchmark_tells_which_models_were_not_measured(three: Path) -> None:
+    (three / "config.yaml").write_text("l2_model: {selection: benchmark, auto_criteria: latency}\n")
+    bundle = three / "models" / bundle_filename("v1.0_sharp")
+    save_profile({"v1.0_sharp": (bundle, {"p95_latency_ms": 6.0})}, "2026-01-01")
+    told = verdicts_of(ModelRegistry())
+    assert (told["v1.0_sharp"], told["v1.0_fast"]) == ("chosen", "not measured on this machine")
+
+
+def test_tie_of_models_without_figures_is_told(three: Path) -> None:
+    (three / "config.yaml").write_text("l2_model: {auto_criteria: memory}\n")
+    told = verdicts_of(ModelRegistry())
+    assert (told["v1.0_fast"], told["v1.0_sharp"]) == ("chosen", "tie, later id")
+
+
+def test_explicit_choice_passes_over_the_others_for_no_other_reason(three: Path) -> None:
+    (three / "config.yaml").write_text(
+        "l2_model: {selection: explicit, model_id: v1.0_sharp, constraints: [p95_latency_ms<1]}\n"
+    )
+    told = verdicts_of(ModelRegistry())
+    assert told["v1.0_trial"] == told["v1.0_fast"] == "not named by the configuration"
+
+
+CRITERIA = """
+    from raxe_core import Criteria, hookimpl
+
+    RAXE_API = 1
+
+    def score(model):
+        if model.status != "active":
+            raise ValueError("no")
+        return {score}
+
+    @hookimpl
+    def score_criteria():
+        yield Criteria("picky", "of a test", score)
+"""
+
+
+@pytest.mark.parametrize(
+    ("score", "verdict"),
+    [
+        ("model.accuracy.binary_f1", "picky 0.8 is below 0.9"),
+        ("1 / 0", "not ranked: Criteria 'picky' failed on model v1.0_fast: "),
+    ],
+)
+def test_criteria_that_fail_on_a_model_that_cannot_be_selected_rank_the_others(
+    three: Path,
+    site: Site,
+    raxe: RunRaxe,
+    monkeypatch: pytest.MonkeyPatch,
+    score: str,
+    verdict: str,
+) -> None:
+    site.install("picker", CRITERIA.replace("{score}", score))
+    monkeypatch.setenv("RAXE_PLUGINS", "raxe-onnx,picker")
+    monkeypatch.setenv("RAXE_L2_MODEL_CRITERIA", "picky")
+    result = raxe("models", "which", "--json")
+    told = {item["model_id"]: item["verdict"] for item in json.loads(result.stdout)["candidates"]}
+    assert told["v1.0_fast"].startswith(verdict)
+    assert told["v1.0_trial"].startswith("status is experimental")
+    assert result.stderr.count("Choose another") == (score == "1 / 0")
+    assert ".." not in result.stderr
+
+
+def test_which_says_whether_a_value_is_measured_or_claimed(three: Path, raxe: RunRaxe) -> None:
+    bundle = three / "models" / bundle_filename("v1.0_fast")
+    save_profile({"v1.0_fast": (bundle, {"p95_latency_ms": 6.0})}, "2026-01-01")
+    wanted = {"latency": "measured", "balanced": "both", "accuracy": "claimed", "memory": None}
+    marks = {"measured": "-6 ●", "both": " ◐", "claimed": "0.8 ", None: "n/a "}
+    for criteria, origin in wanted.items():
+        raxe("config", "set", "l2_model.auto_criteria", criteria)
+        shown = json.loads(raxe("models", "which", "--json").stdout)
+        origins = {item["model_id"]: item["origin"] for item in shown["candidates"]}
+        assert (origins["v1.0_fast"], origins["v1.0_sharp"]) == (origin, origin and "claimed")
+        table = raxe("models", "which", "--explain").stdout
+        (row,) = (line for line in table.splitlines() if line.startswith("│ v1.0_fast"))
+        assert marks[origin] in row
+        assert table.splitlines()[-1].startswith("● = measured on this machine")
 
 
 STRATEGY = """

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import click
 
 from raxe_core.cli.lazy import LazyGroup
+from raxe_core.cli.models_default import warn_of_unusable
 from raxe_core.cli.output import echo_json, format_table, short_path, warn
-from raxe_core.config import Config, Value, check_setting, config_files, load_config
+from raxe_core.config import Config, Value, config_files, load_config
 from raxe_core.constraints import parse_constraints
 from raxe_core.defaults import change_setting
-from raxe_core.errors import ConfigError, UnknownNameError, did_you_mean
+from raxe_core.errors import ConfigError, RaxeError, UnknownNameError, did_you_mean
 from raxe_core.plugins import PluginHost
 from raxe_core.registry import ModelRegistry
 from raxe_core.safe_text import safe_text
-from raxe_core.settings import find_setting
+from raxe_core.settings import L2, check_setting, find_setting
 from raxe_core.yaml_file import parse_value
+
+_MODELS = ("l2_model.model_id", "l2_model.fallback_model_id")
 
 config = LazyGroup(
     name="config",
@@ -48,8 +52,10 @@ def show(config_path: Path | None, origin: bool, as_json: bool) -> None:
     values = config.values
     if thresholds := config.get("l2_model.thresholds"):
         _warn_of_unknown(thresholds, config)
+    _warn_of_strategies(values)
     if as_json:
-        echo_json({key: found._asdict() for key, found in values.items()})
+        told = {key: {"value": i.value, "origin": i.origin} for key, i in values.items()}
+        echo_json(told)
         return
     headers = ["Setting", "Value", "Meaning", *(["From"] if origin else [])]
     rows = []
@@ -74,6 +80,7 @@ def get(config_path: Path | None, key: str, as_json: bool) -> None:
       raxe config get aliases.production
     """
     values = load_config(config_path).values
+    _warn_of_strategies(values, key)
     if key in values:
         value = values[key].value
     else:
@@ -110,6 +117,9 @@ def set_value(config_path: Path | None, key: str, value: str) -> None:
     change_setting(key, parsed, path)
     click.echo(f"✅ {safe_text(key)} = {safe_text(value) or 'unset'}")
     click.echo(f"Updated: {short_path(path)}")
+    if parsed is not None and (key.startswith("aliases.") or key in _MODELS):
+        with suppress(RaxeError):  # the file has another fault, which the next command tells
+            warn_of_unusable(ModelRegistry(load_config(config_path)), parsed)
 
 
 @click.command()
@@ -156,6 +166,17 @@ def _warn_of_unknown(thresholds: Mapping[str, float], config: Config) -> None:
             warn(f"l2_model.thresholds: no model {model_id!r} is installed now.{hint}")
 
 
+def _warn_of_strategies(values: Mapping[str, Value], key: str = "") -> None:
+    """Warn of sections of strategies that are not there now: of all, or of the one of ``key``."""
+    sections = [name for name in values if find_setting(name) is None]
+    for section in sections:
+        if not key or f"{key}.".startswith(f"{section}."):
+            try:
+                PluginHost().strategy(section.removeprefix(L2))
+            except RaxeError as error:
+                warn(f"{values[section].where}: {section} is read by nobody now: {error}")
+
+
 def _check_meaning(key: str, value: Any) -> None:
     """Refuse a value that every scan would stumble over.
 
@@ -169,6 +190,9 @@ def _check_meaning(key: str, value: Any) -> None:
         PluginHost().criteria(value)
     elif key == "l2_model.constraints":
         parse_constraints(value)
+    elif find_setting(key) is None and value is not False:
+        # The section of a strategy; one whose plugin is blocked can still be switched off.
+        PluginHost().strategy(key.split(".")[1])
 
 
 def _shown(value: object) -> str:

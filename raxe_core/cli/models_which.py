@@ -14,6 +14,9 @@ from raxe_core.registry import ModelRegistry
 from raxe_core.safe_text import safe_text
 from raxe_core.selection_report import candidates, chain, effective_selection
 
+_MARKS = {"measured": " ●", "both": " ◐", "claimed": "", None: ""}
+_ORIGIN = "● = measured on this machine, ◐ = in part; other values are as the metadata claims them."
+
 
 @click.command()
 @click.option("--explain", is_flag=True, help="Show every candidate, and what led to the choice.")
@@ -74,9 +77,12 @@ def _explain(registry: ModelRegistry, selection: Selection | None) -> None:
     rows = [
         [
             safe_text(candidate.model_id),
-            "n/a" if candidate.value is None else f"{candidate.value:.4g}",
+            "n/a"
+            if candidate.value is None
+            else f"{candidate.value:.4g}{_MARKS[candidate.origin]}",
             safe_text(candidate.verdict, 100),
         ]
         for candidate in candidates(registry, selection)
     ]
     click.echo(f"\n{format_table(['Model', safe_text(criteria), 'Verdict'], rows)}")
+    click.echo(_ORIGIN)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from raxe_core.client import Raxe
 from raxe_core.errors import NoModelError, RaxeError, UsageError
 from raxe_core.files import read_regular
 from raxe_core.result import ScanResult
+from raxe_core.safe_log import safe_logger
 from raxe_core.safe_text import safe_text
 
 MAX_INPUT_BYTES = 64 << 20
@@ -46,13 +48,14 @@ def scan(
       raxe scan --file mail.txt --json
     """
     content = _content(text, path)
+    safe_logger("raxe_core").addHandler(logging.NullHandler())  # a fallback is told below, once
     try:
         with Raxe(l2_model=model_id, config_path=config_path) as raxe:
             result = raxe.scan(content)
     except RaxeError as error:
         # Exit code 1 says "threat", so no error may have it.
         raise NoModelError(str(error)) from error
-    if result.selection.fallback_from is not None:
+    if result.detection is not None and result.selection.fallback_from is not None:
         warn(result.selection.reason)
     if as_json:
         echo_json(result.as_dict())

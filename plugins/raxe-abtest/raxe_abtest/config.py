@@ -112,14 +112,17 @@ def experiment_from(settings: Mapping[str, Any]) -> Experiment:
         SettingsError: names the key, and what it may hold.
     """
     values = {key: value for key, value in settings.items() if value is not None}
-    known = {*_CHECKS, *STORE_KEYS, "enabled", "variants", "variant_a", "variant_b"}
+    known = {
+        *_CHECKS, *STORE_KEYS, "enabled", "variants", "variant_a", "variant_b", "traffic_split",
+        "namespace",
+    }  # fmt: skip
     if "user_hash_key" in values:
         raise SettingsError(
             "l2_model.ab_test.user_hash_key: no such setting; scans go by user_id. "
             "It is an argument of ABModelSelector."
         )
     for key in values:
-        if key not in known | {"traffic_split", "namespace"}:
+        if key not in known:
             raise SettingsError(f"l2_model.ab_test.{key}: no such setting.{_near(key, known)}")
     variants = _variants(values)
     checked = {name: check(name, values[name]) for name, check in _CHECKS.items() if name in values}

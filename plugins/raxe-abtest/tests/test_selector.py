@@ -371,6 +371,7 @@ def test_what_comes_after_the_end_is_lost_at_once(tmp_path: Path) -> None:
         ({"store": 5}, "store"),
         ({"secret": 12345}, "secret"),
         ({"coverge": 0.5}, "Did you mean 'coverage'"),
+        ({"trafic_split": 0.5}, "Did you mean 'traffic_split'"),
         ({"durability": "none"}, "durability"),
         ({"alpha": 0.0}, "alpha"),
         ({"guardrails": {"speed": 1}}, "guardrails"),
