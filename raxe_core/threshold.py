@@ -3,11 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from raxe_core.detector import DetectionResult, Detector, Prediction
 
-__all__ = ["with_threshold"]
+if TYPE_CHECKING:
+    from raxe_core.config import Config
+
+__all__ = ["threshold_origin", "with_threshold"]
+
+
+def threshold_origin(config: Config, model_id: str) -> str | None:
+    """Return where the model's threshold is set, such as a file; None where it decides at its own.
+
+    ``model_id`` is no alias.
+    """
+    thresholds = config.values["l2_model.thresholds"]
+    return thresholds.origin if model_id in thresholds.value else None
 
 
 def with_threshold(detector: Detector, threshold: float) -> Detector:

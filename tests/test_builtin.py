@@ -90,6 +90,16 @@ def test_table_shows_undefined_figures_as_such() -> None:
     assert "Recall by family" not in shown
 
 
+def test_rows_tell_how_many_prompts_were_timed() -> None:
+    latency = {**REPORT["latency_ms"], "prompts": 40}
+    for name, cells in (("csv", "v1.0_x,latency_prompts,40,,"), ("markdown", "| 40 |")):
+        shown = PluginHost([]).reporter(name).render({**REPORT, "latency_ms": latency})
+        assert cells in shown
+    del latency["prompts"]  # as reports were before they held it
+    shown = PluginHost([]).reporter("csv").render({**REPORT, "latency_ms": latency})
+    assert "v1.0_x,latency_prompts,100,," in shown
+
+
 def test_json_gives_the_report_back() -> None:
     assert json.loads(PluginHost([]).reporter("json").render(REPORT)) == REPORT
 

@@ -18,7 +18,7 @@ import pytest
 from tiny_model import write_bundle
 
 from conftest import RunRaxe
-from raxe_core import DetectionResult, ModelRegistry, TextDetector, judging
+from raxe_core import DetectionResult, ModelRegistry, TextDetector, comparing, judging
 from raxe_core.cli import models_test
 from raxe_core.config import load_config
 from raxe_core.detector import Detector
@@ -121,6 +121,92 @@ def test_a_constraint_that_none_meets_fails(
     assert json.loads(result.stdout)["recommendation"]["model_id"] is None
     arguments[-1] = "recall>0.95"  # which the interval holds
     assert raxe("models", "compare", *arguments).exit_code == 3
+
+
+def test_constraints_that_are_met_do_not_fail_without_a_recommendation(
+    two: tuple[str, str], raxe: RunRaxe, prompts: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(comparing, "loaded_memory_mb", lambda *_: None)
+    arguments = [*two, "--prompts", str(prompts), "--criteria", "memory", "--json"]
+    for limit, code in (("recall>0.5", 0), ("recall<0.5", 1)):
+        result = raxe("models", "compare", *arguments, "--constraint", limit)
+        assert result.exit_code == code
+        assert json.loads(result.stdout)["recommendation"]["model_id"] is None
+
+
+def without_threats(prompts: Path) -> None:
+    """Leave only the benign prompts."""
+    rows = [row for row in ROWS if not row["label"]]
+    prompts.write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+
+def test_benign_prompts_alone_meet_constraints_and_decide_no_gate_of_f1(
+    two: tuple[str, str], raxe: RunRaxe, prompts: Path
+) -> None:
+    without_threats(prompts)
+    given = ["--prompts", str(prompts)]
+    arguments = [*two, *given, "--constraint", "false_positive_rate<0.9"]
+    result = raxe("models", "compare", *arguments)
+    assert result.exit_code == 0
+    assert "Recommendation: v9." in result.stdout
+    result = raxe("models", "test", two[0], *given, "--fail-under", "f1=0.5")
+    assert (result.exit_code, "f1 is not defined" in result.stdout) == (3, True)
+
+
+@pytest.mark.parametrize(
+    ("damage", "says"),
+    [
+        ("prompts", "other prompts"),
+        ("model", "holds no model 'v9.9_none', but v9.0_tiny"),
+        ("schema_version", "is no report of schema 1"),
+        ("models", "is damaged"),
+        ("dataset", "is damaged"),
+        ("figure", "is damaged"),
+        ("labels", "holds no judgements of these 120 prompts"),
+    ],
+)
+def test_a_baseline_is_checked_before_prompts_are_judged(
+    two: tuple[str, str],
+    raxe: RunRaxe,
+    prompts: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    damage: str,
+    says: str,
+) -> None:
+    base = tmp_path / "base.json"
+    arguments = ["models", "compare", two[0], "--prompts", str(prompts)]
+    assert raxe(*arguments, "--output", str(base)).exit_code == 0
+    report = json.loads(base.read_text())
+    if damage == "prompts":
+        without_threats(prompts)
+    elif damage == "figure":
+        report["models"][0]["recall"] = "all"
+    elif damage == "labels":
+        report["models"][0]["judgements"]["labels"] = "AAAA"
+    elif damage != "model":
+        report[damage] = 7
+    base.write_text(json.dumps(report))
+
+    def unexpected(*_: object, **__: object) -> None:
+        pytest.fail("the prompts were judged")
+
+    monkeypatch.setattr(judging, "judge", unexpected)
+    gate = ["--baseline", str(base), "--max-regression", "recall=0.1"]
+    named = ["--baseline-model", "v9.9_none"] if damage == "model" else []
+    result = raxe(*arguments, *gate, *named)
+    assert (result.exit_code, says in result.stderr) == (2, True), result.stderr
+
+
+def test_a_baseline_of_a_file_that_was_renamed_is_one_of_the_same_prompts(
+    two: tuple[str, str], raxe: RunRaxe, prompts: Path, tmp_path: Path
+) -> None:
+    base = tmp_path / "base.json"
+    arguments = ["models", "compare", two[0], "--prompts"]
+    assert raxe(*arguments, str(prompts), "--output", str(base)).exit_code == 0
+    renamed = prompts.rename(tmp_path / "renamed.jsonl")
+    gate = ["--baseline", str(base), "--max-regression", "recall=0.2"]
+    assert raxe(*arguments, str(renamed), *gate).exit_code == 0
 
 
 def test_the_registry_compares_too(

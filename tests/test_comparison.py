@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import functools
 import io
 import json
 import random
@@ -11,6 +12,7 @@ import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from typing import Any
 
+import attrs
 import pytest
 
 from raxe_core.builtin.criteria import score_criteria
@@ -35,7 +37,7 @@ from raxe_core.evaluation.gates import (
     parse_limits,
     restored,
 )
-from raxe_core.evaluation.judgements import Judgements
+from raxe_core.evaluation.judgements import Judgements, f1_interval
 from raxe_core.evaluation.metrics import percentile
 from raxe_core.evaluation.packed import pack_bits, pack_scores, unpack_bits, unpack_scores
 from raxe_core.evaluation.pairs import (
@@ -47,6 +49,7 @@ from raxe_core.evaluation.pairs import (
     time_difference,
 )
 from raxe_core.evaluation.prompts import Prompt
+from raxe_core.evaluation.statistics import mcnemar_exact
 from raxe_core.metadata import ModelMetadata
 from raxe_core.model import Model
 
@@ -94,7 +97,7 @@ def test_a_better_model_is_recommended_and_the_difference_is_significant() -> No
     assert report["recommendation"]["significant"] is True
     assert pair["accuracy"]["p_holm"] < 0.001
     assert pair["accuracy"]["interval"][1] < 0
-    assert "lower" not in report["recommendation"]["reason"]
+    assert re.search(r"Its accuracy is \d+\.\d% higher", report["recommendation"]["reason"])
 
 
 def test_twins_are_not_told_apart() -> None:
@@ -130,6 +133,99 @@ def test_the_faster_of_equals_is_named_and_marked() -> None:
     assert slow["pareto"]["dominated_by"] == "fast"
     assert fast["pareto"]["on_front"] is True
     assert re.search(r"slow is dominated by fast with \d+% confidence", render_table(report))
+
+
+def decided(
+    model_id: str, caught: int, alarms: int, threats: int = 10, memory: float = 100.0
+) -> Contender:
+    """Return a model that judged 1,000 prompts in the same times, and caught the first threats."""
+    noise, judgements = random.Random(3), Judgements(model_id)
+    for number in range(1_000):
+        found = number < caught or threats <= number < threats + alarms
+        score, ms = (0.9 if found else 0.1), noise.uniform(9.9, 10.1)
+        result = DetectionResult(model_id, found, (), {"threat": score}, 0.5, ms)
+        judgements.add(Prompt("x", number < threats), result)
+    model = Model(ModelMetadata(model_id, model_id, "1.0", "x"), "test")
+    return Contender(model, judgements, memory, 10.0)
+
+
+@pytest.mark.parametrize("criteria", ["balanced", "latency", "memory"])
+def test_models_of_one_accuracy_are_told_apart_by_recall(criteria: str) -> None:
+    """As accurate and as fast, but one catches no threat."""
+    models = decided("all", 10, 10), decided("none", 0, 0)
+    found = compared(*models, criteria=criteria).report["recommendation"]
+    reason = found["reason"]
+    assert found["significant"] is True
+    assert "either will do" not in reason
+    assert "In accuracy it is equivalent to none" in reason
+    for words in ("F1 is 66.7% higher", "recall is 100.0% higher", "ROC AUC is 0.495 higher"):
+        assert f"Its {words} than that of none (p = 0.00" in reason
+    assert "Its false positive rate is 1.0% higher" in reason
+
+
+def test_either_will_do_only_where_f1_is_equal_too() -> None:
+    reason = compared(decided("a", 3, 0, 4), decided("b", 4, 0, 4)).report["recommendation"][
+        "reason"
+    ]
+    assert "to within 3%" in reason
+    assert "either will do" not in reason
+    for number in (3, 0):  # too few threats; none, so no F1 at all
+        models = decided("a", number, 0, number), decided("b", number, 0, number)
+        reason = compared(*models).report["recommendation"]["reason"]
+        assert ("either will do" in reason) is (number == 0)
+
+
+@pytest.mark.parametrize(("memory", "differs"), [(100.2, False), (250.0, True)])
+def test_memory_is_told_where_it_is_what_counts(memory: float, differs: bool) -> None:
+    models = decided("a", 400, 0, 400), decided("b", 400, 0, 400, memory)
+    reason = compared(*models, criteria="memory").report["recommendation"]["reason"]
+    assert ("either will do" in reason) is not differs
+    assert ("they differ in memory" in reason) is differs
+    assert ("It takes 150 MB less than b (measured once" in reason) is differs
+    assert "either will do" in compared(*models).report["recommendation"]["reason"]
+
+
+@pytest.mark.parametrize("criteria", ["balanced", "accuracy"])
+def test_without_threats_fewer_false_alarms_are_better(criteria: str) -> None:
+    models = decided("a", 0, 30, 0), decided("b", 0, 0, 0), decided("c", 0, 1, 0)
+    report = compared(*models, criteria=criteria).report
+    assert {row["f1"] for row in report["models"]} == {None}
+    found = report["recommendation"]
+    assert (found["model_id"], found["runner_up"]) == ("b", "c")
+    assert "Without a threat there is no F1; accuracy stands for it." in found["reason"]
+    assert ("Highest accuracy (100.0%)." in found["reason"]) is (criteria == "accuracy")
+    assert [row["pareto"]["on_front"] for row in report["models"]] == [False, True, False]
+    figures = figures_of(report["models"][0])
+    (check,) = check_floors("a", figures, parse_limits("f1=0.5"))
+    assert (check.verdict, "not defined" in check.reason) == ("inconclusive", True)
+
+
+def test_three_prompts_dominate_nobody() -> None:
+    models = [
+        Contender(Model(ModelMetadata(name, name, "1.0", "x"), "test"), judged(name, 0.0, ms, 3))
+        for name, ms in (("quick", 1), ("slow", 10))
+    ]
+    report = compared(*models).report
+    assert all(row["pareto"]["on_front"] for row in report["models"])
+    assert "dominated" not in render_table(report)
+
+
+def test_a_superlative_says_of_which_models() -> None:
+    models = contender("good", 0.05, 20), contender("quick", 0.2, 5), contender("slow", 0.2, 9)
+    of = "of the models that meet the constraints."
+    for criteria in CRITERIA:
+        report = compared(*models, criteria=criteria, limit="p95_latency_ms<10").report
+        assert re.match(rf"\w+ [^.]*\(.*?\)[^()]* {of}", report["recommendation"]["reason"])
+    assert of not in compared(*models).report["recommendation"]["reason"]
+
+
+def test_a_model_that_meets_the_constraints_without_a_score_is_not_called_unfit() -> None:
+    unscored = attrs.evolve(contender("a", 0.1, 10), memory_mb=None)
+    models = unscored, contender("b", 0.1, 100)
+    report = compared(*models, criteria="memory", limit="p95_latency_ms<20").report
+    found = report["recommendation"]
+    assert found["model_id"] is None
+    assert found["reason"].startswith("No model that meets the constraints has the figures")
 
 
 def test_constraints_rule_out_and_say_why() -> None:
@@ -183,6 +279,38 @@ def test_a_collapse_on_which_all_resamples_agree_is_a_loss(metric: str) -> None:
     assert found["difference"] == -1
     assert -1 <= found["interval"][0] <= -1 <= found["interval"][1] < -0.9
     assert found["p"] < 0.01
+
+
+@pytest.mark.parametrize("threats", [4, 5, 7, 8])
+def test_a_few_threats_all_right_or_all_wrong_do_not_make_f1_certain(threats: int) -> None:
+    benign = [0.1] * 100
+    right, wrong = (scored([score] * threats + benign, threats) for score in (0.9, 0.2))
+    (low, high), (least, most) = (m.report({})["intervals"]["f1"] for m in (right, wrong))
+    assert low < 0.9 < high == 1
+    assert least == 0
+    assert most > 0.4
+    found = f1_difference(decision_cells(right, wrong))
+    assert found is not None
+    assert found["interval"][0] == -1
+    assert found["interval"][1] > -0.5
+    assert found["p"] >= mcnemar_exact(threats, 0)
+    same = f1_difference(decision_cells(right, right))
+    assert same is not None
+    assert same["interval"][1] > 0.1
+
+
+@pytest.mark.parametrize("threats", [5, 8])
+@pytest.mark.parametrize("recall", [0.3, 0.9, 0.99])
+def test_the_interval_of_f1_of_a_few_threats_covers_the_truth(threats: int, recall: float) -> None:
+    generator, hits = random.Random(5), 0
+    interval = functools.cache(f1_interval)
+    truth = 2 * recall / (1 + recall + 1 / threats)  # one of 100 benign prompts alarms
+    for _ in range(400):
+        tp = bootstrap.binomial(generator, threats, recall)
+        fp = bootstrap.binomial(generator, 100, 0.01)
+        found = interval((tp, fp, threats - tp, 100 - fp))
+        hits += found.low <= truth <= found.high
+    assert hits >= 0.95 * 400
 
 
 def test_one_threat_tells_next_to_nothing() -> None:

@@ -270,7 +270,7 @@ def no_space() -> None:
             "test",
             "v9.0_tiny",
             "--prompts",
-            "{tmp}/prompts.txt",
+            "{tmp}/benign.txt",
             "--output",
             "{tmp}/out.jsonl",
         ),
@@ -281,7 +281,7 @@ def test_full_disk_is_an_error_and_changes_nothing(
     home: Path, dropped_in: Path, tmp_path: Path, arguments: tuple[str, ...]
 ) -> None:
     (home / "config.yaml").write_text(CONFIG)
-    (tmp_path / "prompts.txt").write_text("hello\n")
+    (tmp_path / "benign.txt").write_text("hello\n")
     write_bundle(tmp_path, "v9.1_new").chmod(0o444)
 
     def state() -> dict[str, bytes]:

@@ -118,6 +118,23 @@ def test_line_separators_inside_a_prompt_do_not_split_it(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize(
+    ("header", "column"), [("text,label,label", "label"), ("text,text,label", "text")]
+)
+@pytest.mark.parametrize("strict", [True, False])
+def test_a_column_that_is_there_twice_is_refused(
+    tmp_path: Path, header: str, column: str, strict: bool
+) -> None:
+    path = tmp_path / "x.csv"
+    path.write_text(f"{header}\na,1,0\nb,0,1\n")
+    with pytest.raises(DatasetError, match=rf"line 1: the column '{column}' is there 2 times"):
+        list(PromptStream([path], strict=strict))
+
+
+def test_columns_without_a_name_may_be_many(tmp_path: Path) -> None:
+    assert len(read(tmp_path, "x.csv", "text,label,,\na,1,,\n").prompts) == 1
+
+
+@pytest.mark.parametrize(
     ("name", "content", "reason"),
     [
         ("x.txt", "a", "line 1: the label is missing, it must be threat or benign"),

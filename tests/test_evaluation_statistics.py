@@ -71,6 +71,15 @@ def test_mcnemar_is_that_of_scipy_and_statsmodels(gained: int, lost: int) -> Non
         assert found == 1.0
 
 
+@pytest.mark.parametrize("n", [1_000, 100_001, 10**7, 10**8])
+@pytest.mark.parametrize("spreads", [0.0, 0.5, 2.0, 10.0])
+def test_mcnemar_is_right_for_any_number_of_pairs(n: int, spreads: float) -> None:
+    stats = pytest.importorskip("scipy.stats")
+    lost = n // 2 - round(spreads * math.sqrt(n))
+    assert mcnemar_exact(n - lost, lost) == exact(stats.binomtest(lost, n, 0.5).pvalue)
+    assert mcnemar_exact(n, 0) == exact(0.0)
+
+
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=12))
 def test_holm_is_that_of_statsmodels(p_values: list[float]) -> None:
     multitest = pytest.importorskip("statsmodels.stats.multitest")

@@ -53,6 +53,8 @@ def test_undefined_figures_are_none() -> None:
     assert (nothing.accuracy, nothing.precision, nothing.recall, nothing.f1) == (None,) * 4
     silent = Confusion.of([True, False], [False, False])
     assert (silent.precision, silent.recall, silent.f1) == (None, 0.0, 0.0)
+    for alarm in (False, True):  # a false alarm makes F1 no less undefined
+        assert Confusion.of([False, False], [False, alarm]).f1 is None
 
 
 def test_labels_and_decisions_are_as_many() -> None:

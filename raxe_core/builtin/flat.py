@@ -37,8 +37,10 @@ def rows_of(report: Report) -> Iterator[Row]:
         for row in report["models"]:
             yield from _benchmarked(row)
         return
+    prompts = report["dataset"]["prompts"]
     for row in report["models"] if report.get("kind") == "comparison" else [report]:
-        yield from _evaluated(row)
+        # Reports of before they told it timed every prompt.
+        yield from _evaluated(row, row["latency_ms"].get("prompts", prompts))
 
 
 def render_csv(report: Report) -> str:
@@ -86,7 +88,7 @@ def render_markdown(report: Report) -> str:
     return "\n".join(lines)
 
 
-def _evaluated(row: Report) -> Iterator[Row]:
+def _evaluated(row: Report, timed: int) -> Iterator[Row]:
     model_id, intervals = row["model_id"], row.get("intervals", {})
     for name in ("tp", "tn", "fp", "fn"):
         yield Row(model_id, name, row[name])
@@ -97,6 +99,7 @@ def _evaluated(row: Report) -> Iterator[Row]:
         name = f"family_recall.{family}"
         yield Row(model_id, name, figures["recall"], *(families.get(family) or ()))
     latency = row["latency_ms"]
+    yield Row(model_id, "latency_prompts", timed)
     yield Row(model_id, "avg_latency_ms", latency["avg"])
     for share in ("p50", "p95"):
         ends = latency.get(f"{share}_interval") or ()

@@ -8,7 +8,7 @@ from typing import Any
 from raxe_core.safe_text import safe_text
 from raxe_core.table import format_table
 
-__all__ = ["render"]
+__all__ = ["render", "threshold_line"]
 
 Report = Mapping[str, Any]
 
@@ -33,7 +33,8 @@ def _evaluation(report: Report) -> Iterator[str]:
     of = "" if timed == report["dataset"]["prompts"] else f" of {timed:,} prompts judged alone"
     yield f"  Avg Latency: {latency['avg']:.1f}ms (P95: {latency['p95']:.1f}ms){of}"
     if report.get("threshold_origin"):
-        yield f"  Threshold: {report['threshold']:.4g} ({safe_text(report['threshold_origin'])})"
+        where = safe_text(report["threshold_origin"], 500)
+        yield f"  Threshold: {report['threshold']:.6g} (set in {where})"
     if report["family_recall"]:
         yield "  Recall by family:"
     families = ends.get("family_recall", {})
@@ -69,6 +70,9 @@ def _comparison(report: Report) -> Iterator[str]:
     if families:
         headers = ["Recall by family", *(safe_text(family, 20) for family in families)]
         yield format_table(headers, [_families(row, families) for row in models])
+    for row in models:
+        if row.get("threshold_origin"):
+            yield threshold_line(row["model_id"], row["threshold"], row["threshold_origin"])
     if report["pairs"]:
         yield "Differences (second - first; p adjusted for the number of pairs):"
     for pair in report["pairs"]:
@@ -81,6 +85,11 @@ def _comparison(report: Report) -> Iterator[str]:
     yield ""
     yield f"Recommendation: {recommendation['model_id'] or 'none'}"
     yield f"Reason: {recommendation['reason']}"
+
+
+def threshold_line(model_id: str, value: float, origin: str) -> str:
+    """Return what is said under a table of a model that decides at the user's threshold."""
+    return f"Threshold of {safe_text(model_id, 64)}: {value:.6g} (set in {safe_text(origin, 500)})"
 
 
 def _overview(row: Report) -> list[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import traceback
 from typing import Any
 
 import click
@@ -10,12 +12,15 @@ from raxe_core.errors import InvalidModelError, RaxeError
 
 __all__ = ["GatedCommand"]
 
+# What the main program or click makes a message or an end of.
+_EXPECTED = (RaxeError, OSError, click.ClickException, click.exceptions.Exit, click.Abort)
+
 
 class GatedCommand(click.Command):
     """A command whose exit code 1 says that a gate is broken, so that no error may have it."""
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command.
+        """Run the command; an unexpected error shows its traceback and ends with 2.
 
         Raises:
             RaxeError: as the command, and instead of an InvalidModelError.
@@ -24,3 +29,8 @@ class GatedCommand(click.Command):
             return super().invoke(ctx)
         except InvalidModelError as error:
             raise RaxeError(str(error)) from error
+        except _EXPECTED:
+            raise
+        except Exception:  # a bug, and shown as one
+            traceback.print_exc()
+            sys.exit(2)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +29,8 @@ from raxe_core.comparing import RunOptions, distinct_models, run_comparison
 from raxe_core.config import load_config
 from raxe_core.constraints import parse_constraints
 from raxe_core.errors import UsageError
+from raxe_core.evaluation.comparison import SCHEMA_VERSION, figures_of
+from raxe_core.evaluation.datasets import standard_paths
 from raxe_core.evaluation.gates import (
     Check,
     check_regressions,
@@ -34,7 +38,9 @@ from raxe_core.evaluation.gates import (
     parse_limits,
     restored,
 )
-from raxe_core.files import read_regular
+from raxe_core.evaluation.source import MAX_FILE_BYTES, STDIN
+from raxe_core.evaluation.stream import PromptStream
+from raxe_core.files import file_digest, read_regular
 from raxe_core.registry import ModelRegistry
 from raxe_core.strict_json import parse_json
 
@@ -102,6 +108,8 @@ def compare(
     render = registry.host.reporter("json" if as_json else reporter).render
     models = distinct_models(registry, model_ids)
     stream = stream_of(options)
+    if gate:
+        _check_dataset(gate[0]["dataset"], stream, options["paths"] or standard_paths())
     with partial_of(registry, models, options, rows=False) as partial:
         with count_progress(stream) as advance:
             detailed = not as_json and wants_details(reporter)
@@ -117,9 +125,13 @@ def compare(
     click.echo(render(report))
     warn_of_problems(registry.host)
     code = exit_code(checks)
-    if constraints and comparison.recommended is None and code != 1:
+    if not any(map(_is_met, report["models"])) and code != 1:
         code = 3 if any(map(_is_undecided, report["models"])) else 1
     raise SystemExit(code)
+
+
+def _is_met(row: dict[str, Any]) -> bool:
+    return all(found["met"] for found in row["constraints"])
 
 
 def _is_undecided(row: dict[str, Any]) -> bool:
@@ -129,7 +141,7 @@ def _is_undecided(row: dict[str, Any]) -> bool:
 
 
 def _gate_options(options: dict[str, Any]) -> tuple[Any, Any, Any] | None:
-    """Return the baseline's report, the wanted model and the limits; None without a gate."""
+    """Return the baseline's report, its model and the limits; None without a gate."""
     path, limits = options["baseline"], options["max_regression"]
     if (path is None) != (limits is None):
         raise UsageError("--baseline and --max-regression go together; one of them is missing.")
@@ -143,26 +155,40 @@ def _gate_options(options: dict[str, Any]) -> tuple[Any, Any, Any] | None:
         raise UsageError(f"{path}: {error}. Give a report of raxe models compare.") from None
     if not isinstance(report, dict) or report.get("kind") != "comparison":
         raise UsageError(f"{path}: is no report of a comparison. Make one with --output.")
-    return report, options["baseline_model"], parse_limits(limits)
+    if report.get("schema_version") != SCHEMA_VERSION:
+        raise UsageError(
+            f"{path}: is no report of schema {SCHEMA_VERSION}. Measure the baseline again."
+        )
+    with _damage_told():
+        row = _baseline_row(report, options["baseline_model"])
+        restored(row, report["dataset"]["prompts"])
+        for figure in figures_of(row).values():
+            sum(filter(None, figure))  # they are numbers
+        report["dataset"]["sha256"].values(), report["environment"].get("machine_key")
+    return report, row, parse_limits(limits)
+
+
+def _check_dataset(dataset: dict[str, Any], stream: PromptStream, paths: Sequence[Path]) -> None:
+    """Refuse a baseline of other prompts before they are judged, where the files tell."""
+    _check_columns(dataset, stream.describe())
+    if STDIN in paths:
+        return
+    try:
+        digests = [file_digest(path, MAX_FILE_BYTES).removeprefix("sha256:") for path in paths]
+    except OSError:  # which is told when the file is opened
+        return
+    _check_files(dataset, digests)
 
 
 def _gate(gate: tuple[Any, Any, Any], report: dict[str, Any]) -> list[Check]:
-    baseline, wanted, limits = gate
-    try:
-        # In this order: the prompts are compared one by one.
-        if list(baseline["dataset"]["sha256"].items()) != list(report["dataset"]["sha256"].items()):
-            raise UsageError("The baseline was measured on other prompts. Measure it again.")
-        _check_columns(baseline["dataset"], report["dataset"])
-        row = _baseline_row(baseline, wanted)
+    baseline, row, limits = gate
+    with _damage_told():
+        _check_files(baseline["dataset"], list(report["dataset"]["sha256"].values()))
         same = baseline["environment"].get("machine_key") == machine_key()
         checks = []
         for current in report["models"]:
             judgements = restored(current, report["dataset"]["prompts"])
             checks += check_regressions(current, judgements, row, limits, same)
-    except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:
-        raise UsageError(
-            f"The baseline's report is damaged: {error!r}. Measure it again."
-        ) from None
     code = exit_code(checks)
     verdict = {0: "passed", 1: "failed", 3: "inconclusive"}[code]
     report["gate"] = {
@@ -171,6 +197,22 @@ def _gate(gate: tuple[Any, Any, Any], report: dict[str, Any]) -> list[Check]:
         "checks": [check._asdict() for check in checks],
     }
     return checks
+
+
+@contextlib.contextmanager
+def _damage_told() -> Iterator[None]:
+    try:
+        yield
+    except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:
+        raise UsageError(
+            f"The baseline's report is damaged: {error!r}. Measure it again."
+        ) from None
+
+
+def _check_files(dataset: dict[str, Any], digests: list[str]) -> None:
+    # In this order: the prompts are compared one by one.
+    if list(dataset["sha256"].values()) != digests:
+        raise UsageError("The baseline was measured on other prompts. Measure it again.")
 
 
 def _check_columns(old: dict[str, Any], new: dict[str, Any]) -> None:

@@ -7,15 +7,17 @@ from typing import Any
 
 import click
 
+from raxe_core.builtin.tables import threshold_line
 from raxe_core.cli.model_argument import MODEL
 from raxe_core.cli.output import echo_json, format_table, percent, warn, warn_of_problems
-from raxe_core.config import load_config
+from raxe_core.config import Config, load_config
 from raxe_core.errors import BundleError, RaxeError
 from raxe_core.model import Model
 from raxe_core.ranking import best_model
 from raxe_core.registry import ModelRegistry
 from raxe_core.safe_text import safe_text
 from raxe_core.signing import Signature
+from raxe_core.threshold import threshold_origin
 
 _ORIGIN = "● = measured on this machine; other figures are as the metadata claims them."
 _SHORT_STATUS = {"experimental": "exp"}
@@ -43,13 +45,17 @@ def list_models(config_path: Path | None, as_json: bool) -> None:
     models = registry.list_models()
     signatures = registry.trust.known_signatures(models)
     if as_json:
-        echo_json([_as_dict(*pair) for pair in zip(models, signatures, strict=True)])
+        pairs = zip(models, signatures, strict=True)
+        echo_json([_as_dict(registry.config, *pair) for pair in pairs])
     elif models:
         click.echo("Available L2 Models:")
         click.echo(_table(registry, models, signatures))
         click.echo("⚡ = Fastest    🎯 = Most Accurate    ⭐ = Recommended")
         click.echo(_ORIGIN)
         click.echo("Accuracy is the binary F1.")
+        for model in models:
+            if (found := _threshold(registry.config, model)) is not None:
+                click.echo(threshold_line(model.model_id, found["value"], found["origin"]))
     else:
         click.echo("No models are installed. Install some: pip install raxe-l2 raxe-onnx")
     warn_of_problems(registry.host)
@@ -79,9 +85,12 @@ def info(config_path: Path | None, model_id: str, as_json: bool) -> None:
     except RaxeError as error:
         signature = Signature("unchecked", reason=str(error))
     if as_json:
-        echo_json(_as_dict(model, signature))
+        echo_json(_as_dict(registry.config, model, signature))
     else:
         click.echo("\n".join(_info_lines(model)))
+        if (found := _threshold(registry.config, model)) is not None:
+            where = safe_text(found["origin"], 500)
+            click.echo(f"Threshold: {found['value']:.6g} (set in {where})")
         click.echo(_ORIGIN)
         if _tells_of_trust(registry, [signature]):
             reason = f" ({signature.reason})" if signature.reason else ""
@@ -90,7 +99,15 @@ def info(config_path: Path | None, model_id: str, as_json: bool) -> None:
         raise BundleError(model.problem)
 
 
-def _as_dict(model: Model, signature: Signature) -> dict[str, Any]:
+def _threshold(config: Config, model: Model) -> dict[str, Any] | None:
+    """Return the threshold that replaces the model's own, and where it is set."""
+    origin = threshold_origin(config, model.model_id)
+    if origin is None:
+        return None
+    return {"value": config.get("l2_model.thresholds")[model.model_id], "origin": origin}
+
+
+def _as_dict(config: Config, model: Model, signature: Signature) -> dict[str, Any]:
     """Return a model as JSON types: its metadata, and where it stands."""
     path = model.bundle_path
     return {
@@ -101,6 +118,7 @@ def _as_dict(model: Model, signature: Signature) -> dict[str, Any]:
         "path": None if path is None else str(path),
         "problem": model.problem,
         "signature": signature._asdict(),
+        "threshold": _threshold(config, model),
     }
 
 

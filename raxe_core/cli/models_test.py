@@ -30,6 +30,7 @@ from raxe_core.evaluation.sharded import judge_shards
 from raxe_core.evaluation.stream import PromptStream
 from raxe_core.judging import teams
 from raxe_core.registry import ModelRegistry
+from raxe_core.threshold import threshold_origin
 
 TIMED_PROMPTS = 1_000
 
@@ -108,6 +109,7 @@ def test(
     for note in stream.notes:
         warn(f"skipped: {note}")
     report = judgements.report(stream.describe())
+    report["threshold_origin"] = threshold_origin(registry.config, model.model_id)
     if not as_json and wants_details(reporter):
         report["details"] = details(judgements)
     checks = check_floors(model.model_id, figures_of(report), floors)

@@ -18,7 +18,9 @@ from raxe_core.model import Model
 from raxe_core.ranking import rank
 from raxe_core.records import Criteria
 
-__all__ = ["Comparison", "Contender", "compare", "figures_of"]
+__all__ = ["SCHEMA_VERSION", "Comparison", "Contender", "compare", "figures_of"]
+
+SCHEMA_VERSION = 1
 
 
 @attrs.frozen
@@ -60,7 +62,8 @@ class MeasuredModel(Model):
             "p50_latency_ms": measured["p50_latency_ms"],
             "p95_latency_ms": measured["p95_latency_ms"],
             "memory_mb": measured["memory_mb"],
-            "binary_f1": measured["f1"],
+            # Without threats no model has an F1, and the share of right decisions is what differs.
+            "binary_f1": measured["accuracy"] if measured["f1"] is None else measured["f1"],
             "false_positive_rate": measured["false_positive_rate"],
             "false_negative_rate": measured["false_negative_rate"],
         }
@@ -103,7 +106,7 @@ def compare(
     order = [item.model.model_id for item in ranked if item.score is not None]
     report = {
         "kind": "comparison",
-        "schema_version": 1,
+        "schema_version": SCHEMA_VERSION,
         "dataset": dict(dataset),
         "environment": dict(environment or {}),
         "criteria": {"name": criteria.name, "description": criteria.description},

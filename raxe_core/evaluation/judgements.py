@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -40,7 +40,7 @@ from raxe_core.evaluation.statistics import (
     wilson,
 )
 
-__all__ = ["Judgements", "f1_of", "precision_of"]
+__all__ = ["Judgements", "f1_interval", "f1_of", "precision_of"]
 
 WORST = 10
 WORST_CHARACTERS = 300
@@ -142,17 +142,14 @@ class Judgements:
         cells = (confusion.tp, confusion.fp, confusion.fn, confusion.tn)
         found["f1"] = found["roc_auc"] = None
         if confusion.f1 is not None:
-            drawn = count_distribution(cells, f1_of)
-            found["f1"] = _bounded(
-                confusion.f1, drawn, count_acceleration(cells, f1_of), sum(cells[:3])
-            )
+            found["f1"] = f1_interval(cells)
         threats = sum(self.labels)
         if 0 < threats < len(self):
             ranks = Ranks.of(self.labels, self.scores)
             drawn = auc_distribution(ranks)
             smaller = min(threats, len(self) - threats)
-            ends = _bounded(ranks.auc, drawn, ranks.acceleration(), smaller)
-            if ends is not None and smaller < FEW:
+            ends = bca(ranks.auc, drawn, ranks.acceleration())
+            if smaller < FEW or is_degenerate(drawn):
                 ends = hull(ends, few_interval(ranks.auc, smaller))
             found["roc_auc"] = ends
         found["recall_at_1pct_fpr"] = recall_at_fpr_interval(self.labels, self.scores, MAX_FPR)
@@ -181,15 +178,6 @@ _RATIOS = {
 }
 
 
-def _bounded(
-    estimate: float, drawn: list[float], acceleration: float, prompts: int
-) -> Interval | None:
-    """BCa; where the resamples all agree, Wilson's interval over as many prompts as decide."""
-    if is_degenerate(drawn):
-        return wilson(round(estimate * prompts), prompts)
-    return bca(estimate, drawn, acceleration)
-
-
 def _ends(interval: Interval | None) -> list[float] | None:
     return None if interval is None else list(interval)
 
@@ -198,6 +186,22 @@ def f1_of(cells: Any) -> float:
     """Return F1 of (TP, FP, FN, TN); 0 where it is undefined, as some resamples are."""
     tp, fp, fn, _ = cells
     return 2 * tp / (2 * tp + fp + fn) if tp + fp + fn else 0.0
+
+
+def f1_interval(cells: Sequence[int]) -> Interval:
+    """Return the interval of F1 of (TP, FP, FN, TN): BCa, and where F1 is 0 or 1 Wilson's too.
+
+    There no resample differs but those without a TP, FP or FN. F1 is 2 J / (1 + J) for the share
+    J = TP / (TP + FP + FN), so that an interval of J gives one of F1.
+    """
+    tp, fp, fn, _ = cells
+    f1 = f1_of(cells)
+    ends = bca(f1, count_distribution(cells, f1_of), count_acceleration(cells, f1_of))
+    if 0 < f1 < 1:
+        return ends
+    share = wilson(tp, tp + fp + fn)
+    assert share is not None
+    return hull(ends, Interval(*(2 * end / (1 + end) for end in share)))
 
 
 def precision_of(cells: Any) -> float:

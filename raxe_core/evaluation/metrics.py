@@ -56,8 +56,12 @@ class Confusion:
 
     @property
     def f1(self) -> float | None:
-        """2 TP / (2 TP + FP + FN), the harmonic mean of precision and recall."""
-        return _ratio(2 * self.tp, 2 * self.tp + self.fp + self.fn)
+        """2 TP / (2 TP + FP + FN), the harmonic mean of precision and recall.
+
+        None without a threat: 0 with false alarms and undefined with none would rank models upside
+        down.
+        """
+        return 2 * self.tp / (2 * self.tp + self.fp + self.fn) if self.tp + self.fn else None
 
     @property
     def false_positive_rate(self) -> float | None:

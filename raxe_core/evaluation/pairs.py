@@ -49,7 +49,7 @@ __all__ = [
     "time_difference",
 ]
 
-TESTED = ("accuracy", "f1", "roc_auc")
+TESTED = ("accuracy", "f1", "roc_auc", "recall", "false_positive_rate")
 MARGIN = 0.03
 MIN_BLOCKS = 20
 Cells = Counter[tuple[int, int, int]]
@@ -133,17 +133,21 @@ def f1_difference(cells: Cells) -> dict[str, Any] | None:
     """Return the difference of F1 by a paired bootstrap; None without a threat."""
     if not any(truth and number for (truth, _, _), number in cells.items()):
         return None
-    return _table_difference(cells, f1_of)
+    return _table_difference(cells, f1_of, idle=((0, 0, 0),))
 
 
 def precision_difference(cells: Cells) -> dict[str, Any] | None:
     """Return the difference of precision by a paired bootstrap; None where one never alarms."""
     alarms = [sum(n for key, n in cells.items() if key[which]) for which in (1, 2)]
-    return _table_difference(cells, precision_of) if all(alarms) else None
+    if not all(alarms):
+        return None
+    return _table_difference(cells, precision_of, idle=((0, 0, 0), (1, 0, 0)))
 
 
-def _table_difference(cells: Cells, statistic: Callable[[Sequence[int]], float]) -> dict[str, Any]:
-    """Resample the table of labels and both decisions."""
+def _table_difference(
+    cells: Cells, statistic: Callable[[Sequence[int]], float], idle: Sequence[tuple[int, int, int]]
+) -> dict[str, Any]:
+    """Resample the table of labels and both decisions; prompts in ``idle`` cells decide nothing."""
     keys = [(a, b, c) for a in (0, 1) for b in (0, 1) for c in (0, 1)]
     counts = [cells[key] for key in keys]
 
@@ -153,17 +157,22 @@ def _table_difference(cells: Cells, statistic: Callable[[Sequence[int]], float])
 
     estimate = difference(counts)
     resampled = count_distribution(counts, difference)
-    p = two_sided_p(resampled)
-    if is_degenerate(resampled):
-        discordant = sum(n for (_, a, b), n in zip(keys, counts, strict=True) if a != b)
-        p, ends = max(p, mcnemar_exact(discordant, 0)), _around(estimate, sum(counts))
-    else:
-        ends = bca(estimate, resampled, count_acceleration(counts, difference))
+    ends = bca(estimate, resampled, count_acceleration(counts, difference))
+    gained, lost = (
+        sum(n for key, n in cells.items() if key[1] != key[2] and key[which] == key[0])
+        for which in (2, 1)
+    )
+    # Nothing varies but, where there are few threats, the resamples that happen to be undefined.
+    if ends.low == ends.high:
+        deciding = sum(n for key, n in cells.items() if key not in idle)
+        ends = hull(ends, paired_difference(gained, lost, deciding))
+    # No surer than if all discordant prompts spoke for the same model.
+    p = max(two_sided_p(resampled), mcnemar_exact(gained + lost, 0))
     return {**_difference(estimate, ends), "p": p}
 
 
 def _around(estimate: float, prompts: int) -> Interval:
-    """Return the interval of a difference on which all resamples agree.
+    """Return the interval of a difference of AUC on which all resamples agree.
 
     Its width is that of a share over so many prompts without a discordant one.
     """
@@ -197,7 +206,7 @@ def _auc_differences(models: Sequence[Judgements]) -> Iterator[dict[str, Any]]:
         # No surer than if all of the smaller class spoke for the same model.
         p = max(two_sided_p(found.resampled), mcnemar_exact(few, 0))
         if is_degenerate(found.resampled):
-            ends = _around(found.estimate, prompts)
+            ends = _around(found.estimate, few)
         else:
             ends = bca(found.estimate, found.resampled, found.acceleration)
         if few < FEW:

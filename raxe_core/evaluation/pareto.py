@@ -10,22 +10,26 @@ from typing import Any
 __all__ = ["pareto"]
 
 _NORMAL = NormalDist()
+MIN_CONFIDENCE = 0.01
 _Z = 1.959963984540054
 
 
 def pareto(rows: Sequence[dict[str, Any]], pairs: Sequence[Mapping[str, Any]]) -> None:
     """Write into each row whether it is on the front, or who dominates it and how surely.
 
-    B dominates A when B is nowhere worse and somewhere better. The confidence is at least
+    B dominates A when B is nowhere worse and somewhere better, and that is not wholly unsure. Where
+    a model has no F1, accuracy stands for it in all. The confidence is at least
     ``1 - sum(1 - confidence per axis)`` (Bonferroni): it needs no independence of the axes.
     """
     differences = {(pair["first"], pair["second"]): pair for pair in pairs}
+    quality = "accuracy" if any(row["f1"] is None for row in rows) else "f1"
     for row in rows:
         rivals = [
-            (_confidence(row, other, differences), other["model_id"])
+            (_confidence(row, other, differences, quality), other["model_id"])
             for other in rows
-            if other is not row and _dominates(other, row)
+            if other is not row and _dominates(other, row, quality)
         ]
+        rivals = [rival for rival in rivals if rival[0] >= MIN_CONFIDENCE]
         confidence, rival = max(rivals, default=(None, None))
         row["pareto"] = {
             "on_front": not rivals,
@@ -34,17 +38,15 @@ def pareto(rows: Sequence[dict[str, Any]], pairs: Sequence[Mapping[str, Any]]) -
         }
 
 
-def _axes(row: Mapping[str, Any]) -> tuple[float, float, float]:
+def _axes(row: Mapping[str, Any], quality: str) -> tuple[float, float, float]:
     """Lower is better on each axis; unknown memory counts as equal everywhere."""
-    f1 = row["f1"] if row["f1"] is not None else row["accuracy"]
-    return -f1, row["latency_ms"]["p95"], row["memory_mb"] or 0.0
+    return -row[quality], row["latency_ms"]["p95"], row["memory_mb"] or 0.0
 
 
-def _dominates(other: Mapping[str, Any], row: Mapping[str, Any]) -> bool:
+def _dominates(other: Mapping[str, Any], row: Mapping[str, Any], quality: str) -> bool:
+    better = list(zip(_axes(other, quality), _axes(row, quality), strict=True))
     if None in (other["memory_mb"], row["memory_mb"]):
-        better = [(a, b) for a, b in zip(_axes(other)[:2], _axes(row)[:2], strict=True)]
-    else:
-        better = list(zip(_axes(other), _axes(row), strict=True))
+        better.pop()
     return all(a <= b for a, b in better) and any(a < b for a, b in better)
 
 
@@ -52,14 +54,14 @@ def _confidence(
     row: Mapping[str, Any],
     other: Mapping[str, Any],
     differences: Mapping[tuple[str, str], Mapping[str, Any]],
+    quality: str,
 ) -> float:
     """Return how sure it is that ``other`` is nowhere worse than ``row``."""
     pair, sign = differences.get((row["model_id"], other["model_id"])), 1.0
     if pair is None:
         pair, sign = differences[other["model_id"], row["model_id"]], -1.0
-    quality = pair["f1"] or pair["accuracy"]
     doubts = [
-        1 - _above_zero(sign * quality["difference"], quality["interval"]),
+        1 - _above_zero(sign * pair[quality]["difference"], pair[quality]["interval"]),
         1 - _latency_confidence(row["latency_ms"], other["latency_ms"]),
     ]
     return max(0.0, 1 - sum(doubts))

@@ -5,11 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from raxe_core.evaluation.pairs import TESTED
 from raxe_core.records import Criteria
 
 __all__ = ["recommend"]
 
 ALPHA = 0.05
+_WORDS = {
+    "accuracy": "accuracy",
+    "f1": "F1",
+    "roc_auc": "ROC AUC",
+    "recall": "recall",
+    "false_positive_rate": "false positive rate",
+}
 
 
 def recommend(
@@ -22,18 +30,21 @@ def recommend(
 
     ``order`` holds the ids from best to worst; models without a score are not in it.
     """
-    by_id = {row["model_id"]: row for row in rows}
-    fit = [name for name in order if all(c["met"] for c in by_id[name]["constraints"])]
+    fitting = {row["model_id"]: row for row in rows if all(c["met"] for c in row["constraints"])}
+    fit = [name for name in order if name in fitting]
     if not fit:
-        return {"model_id": None, "runner_up": None, "significant": None, "reason": _none(rows)}
-    best = by_id[fit[0]]
-    sentences = [_headline(best, criteria)]
+        reason = _none(rows, bool(fitting))
+        return {"model_id": None, "runner_up": None, "significant": None, "reason": reason}
+    best = fitting[fit[0]]
+    sentences = [_headline(best, criteria, among_all=len(fitting) == len(rows))]
+    if best["f1"] is None:
+        sentences.append("Without a threat there is no F1; accuracy stands for it.")
     significant = None
     if len(fit) > 1:
-        pair = _pair(pairs, fit[0], fit[1])
-        significant, words = _against(pair, fit[0], fit[1])
+        second = fitting[fit[1]]
+        significant, words = _against(pairs, best, second, criteria.name == "memory")
         sentences += words
-    out = [name for name in order if name not in fit]
+    out = [row["model_id"] for row in rows if row["model_id"] not in fitting]
     if out:
         sentences.append(f"Not meeting the constraints: {', '.join(out)}.")
     return {
@@ -44,55 +55,100 @@ def recommend(
     }
 
 
-def _headline(row: Mapping[str, Any], criteria: Criteria) -> str:
+def _headline(row: Mapping[str, Any], criteria: Criteria, among_all: bool) -> str:
     accuracy, latency = f"{row['accuracy']:.1%}", f"{row['latency_ms']['p95']:.1f}ms"
+    quality = f"accuracy ({accuracy})" if row["f1"] is None else f"binary F1 ({row['f1']:.1%})"
     known = {
-        "balanced": f"Best balance of accuracy ({accuracy}) and latency ({latency}).",
-        "latency": f"Lowest P95 latency ({latency}).",
-        "accuracy": f"Highest binary F1 ({row['f1'] or 0:.1%}).",
-        "memory": f"Lowest memory ({row['memory_mb'] or 0:.0f} MB).",
+        "balanced": f"Best balance of accuracy ({accuracy}) and latency ({latency})",
+        "latency": f"Lowest P95 latency ({latency})",
+        "accuracy": f"Highest {quality}",
+        "memory": f"Lowest memory ({row['memory_mb'] or 0:.0f} MB)",
     }
-    return known.get(criteria.name, f"Best by {criteria.name}: {criteria.description}.")
+    words = known.get(criteria.name, f"Best by {criteria.name} ({criteria.description})")
+    return f"{words}{'' if among_all else ' of the models that meet the constraints'}."
 
 
-def _against(pair: Mapping[str, Any], best: str, second: str) -> tuple[bool, list[str]]:
-    """Say how the best differs from the runner-up in quality and in speed."""
-    flipped = pair["first"] == best
-    accuracy, latency = pair["accuracy"], pair["latency"]
-    p = accuracy["p_holm"]
-    differs = p < ALPHA
-    gain = -accuracy["difference"] if flipped else accuracy["difference"]
-    if differs:
-        more = "higher" if gain > 0 else "lower"
-        quality = f"Its accuracy is {abs(gain):.1%} {more} than that of {second} (p = {p:.2g})."
-    elif accuracy["equivalence"]["equivalent"]:
-        quality = (
-            f"In accuracy it is equivalent to {second}, to within "
-            f"{accuracy['equivalence']['margin']:.0%}."
-        )
-    else:
-        quality = (
-            f"No significant difference in accuracy from {second} (p = {p:.2g}; these prompts "
-            f"would show one of {accuracy['detectable_difference']:.1%})."
-        )
+def _against(
+    pairs: Sequence[Mapping[str, Any]],
+    best: Mapping[str, Any],
+    second: Mapping[str, Any],
+    by_memory: bool,
+) -> tuple[bool, list[str]]:
+    """Say how the best differs from the runner-up in quality, in speed and, if asked, in memory."""
+    name, other = best["model_id"], second["model_id"]
+    pair = _pair(pairs, name, other)
+    sign = -1 if pair["first"] == name else 1
+    accuracy, verdict = pair["accuracy"], pair["latency"]["verdict"]
+    differing = [
+        (metric, found)
+        for metric in TESTED
+        if (found := pair[metric]) is not None and found["p_holm"] < ALPHA
+    ]
+    words = [_differs(metric, found, sign, other) for metric, found in differing]
+    if not differing or differing[0][0] != "accuracy":
+        words.insert(0, _undecided(accuracy, other))
     # The ratio is second's time over first's.
-    quicker, slower = ("slower", "faster") if flipped else ("faster", "slower")
-    words = {quicker: "It is faster.", slower: "It is slower.", "equivalent": "It is as fast."}
-    verdict = latency["verdict"]
-    speed = words.get(verdict, "These prompts do not tell which is faster.")
-    if differs or verdict in ("faster", "slower"):
-        return True, [quality, speed]
-    equal = accuracy["equivalence"]["equivalent"] and verdict == "equivalent"
-    advice = "either will do" if equal else "nor do these prompts show that they are equal"
-    lead = f"No significant difference between {best} and {second}: {advice}."
-    return False, [lead, quality, speed]
+    quicker, slower = ("slower", "faster") if sign < 0 else ("faster", "slower")
+    speeds = {quicker: "It is faster.", slower: "It is slower.", "equivalent": "It is as fast."}
+    words.append(speeds.get(verdict, "These prompts do not tell which is faster."))
+    memory = _memory(best["memory_mb"], second["memory_mb"], other) if by_memory else None
+    if memory:
+        words.append(memory)
+    if differing or verdict in ("faster", "slower"):
+        return True, words
+    if not (accuracy["equivalence"]["equivalent"] and verdict == "equivalent" and _same_f1(pair)):
+        advice = "nor do these prompts show that they are equal"
+    else:
+        advice = "they differ in memory" if memory else "either will do"
+    return False, [f"No significant difference between {name} and {other}: {advice}.", *words]
+
+
+def _differs(metric: str, found: Mapping[str, Any], sign: int, other: str) -> str:
+    gain = sign * found["difference"]
+    much = f"{abs(gain):.3f}" if metric == "roc_auc" else f"{abs(gain):.1%}"
+    more = "higher" if gain > 0 else "lower"
+    return (
+        f"Its {_WORDS[metric]} is {much} {more} than that of {other} (p = {found['p_holm']:.2g})."
+    )
+
+
+def _undecided(accuracy: Mapping[str, Any], other: str) -> str:
+    margin = accuracy["equivalence"]["margin"]
+    if accuracy["equivalence"]["equivalent"]:
+        return f"In accuracy it is equivalent to {other}, to within {margin:.0%}."
+    return (
+        f"No significant difference in accuracy from {other} (p = {accuracy['p_holm']:.2g}; these "
+        f"prompts would show one of {accuracy['detectable_difference']:.1%})."
+    )
+
+
+def _same_f1(pair: Mapping[str, Any]) -> bool:
+    """Tell whether the interval of the difference of F1 lies within the margin of accuracy."""
+    if pair["f1"] is None:
+        return True
+    margin = pair["accuracy"]["equivalence"]["margin"]
+    low, high = pair["f1"]["interval"]
+    return bool(-margin < low and high < margin)
+
+
+def _memory(of_best: float | None, of_second: float | None, other: str) -> str | None:
+    """Say how the memory differs, in whole MB; None where it does not."""
+    if of_best is None or of_second is None:
+        return None
+    less = round(of_second) - round(of_best)
+    if not less:
+        return None
+    return (
+        f"It takes {abs(less)} MB {'less' if less > 0 else 'more'} than {other} (measured once, so "
+        "without an interval)."
+    )
 
 
 def _pair(pairs: Sequence[Mapping[str, Any]], a: str, b: str) -> Mapping[str, Any]:
     return next(pair for pair in pairs if {pair["first"], pair["second"]} == {a, b})
 
 
-def _none(rows: Sequence[Mapping[str, Any]]) -> str:
+def _none(rows: Sequence[Mapping[str, Any]], some_fit: bool) -> str:
     broken = [
         f"{row['model_id']} ({verdict['reason']})"
         for row in rows
@@ -101,4 +157,6 @@ def _none(rows: Sequence[Mapping[str, Any]]) -> str:
     ]
     if not broken:
         return "No model has the figures that the criteria need."
+    if some_fit:
+        return "No model that meets the constraints has the figures that the criteria need."
     return f"No model meets the constraints: {'; '.join(broken)}."

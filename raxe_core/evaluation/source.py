@@ -56,6 +56,8 @@ class Source:
         """
         if self.path == STDIN:
             start = self._raw.peek(4_096).lstrip(b"\xef\xbb\xbf \r\n\t")  # type: ignore[attr-defined]
+            if start.startswith(b"\x1f\x8b"):
+                raise DatasetError("standard input is packed by gzip. Unpack it with zcat.")
             if start.startswith(b"{"):
                 return ".jsonl"
             head = {part.strip(b' "') for part in start.split(b"\n")[0].lower().split(b",")}

@@ -104,10 +104,26 @@ def mcnemar_exact(gained: int, lost: int) -> float:
     if n < _EXACT_BELOW:
         tail = sum(math.comb(n, i) for i in range(k + 1)) / (1 << n)
     else:
-        tail = math.fsum(
-            math.exp(_log_binomial_pmf(i, n, 0.5)) for i in range(max(0, k - 5_000), k + 1)
-        )
+        tail = _coin_tail(n, k)
     return min(1.0, 2 * tail)
+
+
+def _coin_tail(n: int, k: int) -> float:
+    """Return P(X <= k) for n fair coins, k at most n / 2: terms from the middle one downwards.
+
+    Each is the ratio of neighbours times the one before; the middle one is Stirling's series, whose
+    error is of the order of 1 / m^4.
+    """
+    m = (n + 1) // 2
+    term = (1 - 1 / (8 * m) + 1 / (128 * m**2) + 5 / (1024 * m**3)) / math.sqrt(math.pi * m)
+    tail = 0.0
+    for i in range(n // 2, -1, -1):
+        if i <= k:
+            tail += term
+        if term <= max(1e-17 * tail, 1e-300):
+            break
+        term *= i / (n - i + 1)
+    return tail
 
 
 def paired_equivalence(gained: int, lost: int, pairs: int, margin: float) -> float | None:

@@ -187,6 +187,7 @@ class _CsvRows:
         self._source = source
         csv.field_size_limit(MAX_LINE_BYTES)
         self._rows = csv.DictReader(source.lines(), strict=True)
+        self._is_checked = False
 
     def __iter__(self) -> _Rows:
         return self
@@ -194,6 +195,7 @@ class _CsvRows:
     def __next__(self) -> tuple[str, Mapping[str, Any]]:
         begins = max(2, self._rows.line_num + 1)  # the header is the first
         try:
+            self._check_header()
             row = next(self._rows)
         except csv.Error as error:
             where = self._source.where(self._rows.reader.line_num)
@@ -207,6 +209,19 @@ class _CsvRows:
                 f"{where}: has more cells than the header. Put a text with commas in quotes."
             )
         return where, row
+
+    def _check_header(self) -> None:
+        """Refuse a column that is there twice: nobody can tell which of them is meant."""
+        if self._is_checked:
+            return
+        names, self._is_checked = self._rows.fieldnames or (), True
+        # Cells that trail or lead without a name are no column that anybody reads.
+        repeated = next((name for name in names if name and names.count(name) > 1), None)
+        if repeated is not None:
+            raise UnreadableError(
+                f"{self._source.where(1)}: the column {repeated[:40]!r} is there "
+                f"{names.count(repeated)} times. Rename or remove the others."
+            )
 
 
 class _JsonlRows:

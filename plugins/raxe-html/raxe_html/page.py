@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from raxe_html.benchmark import benchmark_body
-from raxe_html.plots import quality_plots
+from raxe_html.plots import quality_plots, timed
 from raxe_html.style import CSS
 from raxe_html.text import escaped, number, percent, table
 
@@ -42,6 +42,12 @@ def _body(report: Report) -> Iterator[str]:
         )
     yield from _gate(report)
     yield _quality_table(models)
+    for model in models:
+        if number_timed := timed(model):
+            yield (
+                f'<p class="soft">Latencies of {escaped(model["model_id"])} are of '
+                f"{number_timed:,} prompts judged alone.</p>"
+            )
     yield from _pairs(report.get("pairs", ()))
     yield from _constraints(models)
     yield from _pareto(models)

@@ -7,7 +7,7 @@ from typing import Any
 
 from raxe_html.svg import Series, bars, lines, scatter
 
-__all__ = ["benchmark_plots", "quality_plots"]
+__all__ = ["benchmark_plots", "quality_plots", "timed"]
 
 Report = Mapping[str, Any]
 _UNIT = (0.0, 1.0)
@@ -59,10 +59,18 @@ def _quality(models: Sequence[Report]) -> Iterator[str]:
         for model in detailed
     ]
     if latency:
-        yield lines("Latency", latency, ("milliseconds", "percent of prompts"))
+        label = "percent of timed prompts" if any(map(timed, models)) else "percent of prompts"
+        yield lines("Latency", latency, ("milliseconds", label))
     if len(models) > 1:
         front = [Series(m["model_id"], [(m["latency_ms"]["p95"], _height(m))]) for m in models]
         yield scatter("Pareto plot", front, ("P95 latency, ms", "F1"))
+
+
+def timed(model: Report) -> int | None:
+    """Return how many prompts the latencies are of; None where that is all of them."""
+    prompts: int | None = model["latency_ms"].get("prompts")
+    judged = sum(model[name] for name in ("tp", "tn", "fp", "fn"))
+    return None if prompts == judged else prompts
 
 
 def _height(model: Report) -> float:

@@ -86,6 +86,17 @@ class Tags(HTMLParser):
         self.found.append((tag, dict(attrs)))
 
 
+def test_latencies_of_a_sample_are_told_as_such(report: Any) -> None:
+    page = render(report)
+    assert "percent of prompts" in page
+    assert "judged alone" not in page
+    first, second = report["models"]
+    sampled = {**first, "latency_ms": {**first["latency_ms"], "prompts": 40}}
+    page = render({**report, "models": [sampled, second]})
+    assert "percent of timed prompts" in page
+    assert "Latencies of a are of 40 prompts judged alone" in page
+
+
 def test_it_is_the_reporter_html() -> None:
     assert [reporter.name for reporter in reporters()] == ["html"]
 
