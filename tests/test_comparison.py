@@ -195,6 +195,7 @@ def test_without_threats_fewer_false_alarms_are_better(criteria: str) -> None:
     assert "Without a threat there is no F1; accuracy stands for it." in found["reason"]
     assert ("Highest accuracy (100.0%)." in found["reason"]) is (criteria == "accuracy")
     assert [row["pareto"]["on_front"] for row in report["models"]] == [False, True, False]
+    assert "Pareto front (accuracy, P95, memory): b" in render_table(report)
     figures = figures_of(report["models"][0])
     (check,) = check_floors("a", figures, parse_limits("f1=0.5"))
     assert (check.verdict, "not defined" in check.reason) == ("inconclusive", True)

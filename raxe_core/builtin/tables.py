@@ -148,7 +148,8 @@ def _fronts(models: Sequence[Report]) -> Iterator[str]:
     if len(models) < 2:
         return
     front = [row["model_id"] for row in models if row["pareto"]["on_front"]]
-    yield f"Pareto front (F1, P95, memory): {', '.join(front)}"
+    quality = "accuracy" if models[0]["f1"] is None else "F1"
+    yield f"Pareto front ({quality}, P95, memory): {', '.join(front)}"
     for row in models:
         found = row["pareto"]
         if not found["on_front"]:

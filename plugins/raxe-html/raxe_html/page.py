@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from raxe_html.benchmark import benchmark_body
-from raxe_html.plots import quality_plots, timed
+from raxe_html.plots import quality_axis, quality_plots, timed
 from raxe_html.style import CSS
 from raxe_html.text import escaped, number, percent, table
 
@@ -137,7 +137,8 @@ def _pareto(models: Sequence[Report]) -> Iterator[str]:
         if found and not found["on_front"]:
             yield (
                 f"<p>{escaped(model['model_id'])} is dominated by {escaped(found['dominated_by'])} "
-                f"with {found['confidence']:.0%} confidence (F1, P95 latency, memory).</p>"
+                f"with {found['confidence']:.0%} confidence "
+                f"({quality_axis(models)}, P95 latency, memory).</p>"
             )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from raxe_html.svg import Series, bars, lines, scatter
 
-__all__ = ["benchmark_plots", "quality_plots", "timed"]
+__all__ = ["benchmark_plots", "quality_axis", "quality_plots", "timed"]
 
 Report = Mapping[str, Any]
 _UNIT = (0.0, 1.0)
@@ -63,7 +63,12 @@ def _quality(models: Sequence[Report]) -> Iterator[str]:
         yield lines("Latency", latency, ("milliseconds", label))
     if len(models) > 1:
         front = [Series(m["model_id"], [(m["latency_ms"]["p95"], _height(m))]) for m in models]
-        yield scatter("Pareto plot", front, ("P95 latency, ms", "F1"))
+        yield scatter("Pareto plot", front, ("P95 latency, ms", quality_axis(models)))
+
+
+def quality_axis(models: Sequence[Report]) -> str:
+    """Return what models are compared by: without a threat, none has an F1."""
+    return "accuracy" if models[0]["f1"] is None else "F1"
 
 
 def timed(model: Report) -> int | None:
