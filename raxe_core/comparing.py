@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from raxe_core.benchmark.child import loaded_memory_mb
-from raxe_core.benchmark.fingerprint import busy_seconds, fingerprint
+from raxe_core.benchmark.contention import Meter
+from raxe_core.benchmark.fingerprint import fingerprint
 from raxe_core.constraints import Constraint, parse_constraints
 from raxe_core.errors import UsageError
 from raxe_core.evaluation.comparison import Comparison, Contender, compare
@@ -81,10 +81,11 @@ def run_comparison(
     """
     chosen, run = registry.host.criteria(criteria), options or RunOptions()
     model_ids = [model.model_id for model in models]
-    begin = _clocks()
+    meter = Meter(lambda: sum(os.times()[:4]))  # with the processes of workers that have ended
     with teams(registry, model_ids, run.threads, run.workers) as teams_:
         judged = judge_shards(model_ids, prompts, teams_, run.partial, run.on_shard)
-    contention = _contention(begin, _clocks())  # when processes of workers have ended, and count
+    others = meter.others()
+    share = None if others is None else min(1.0, others / (os.cpu_count() or 1))
     config = registry.config.path if registry.config.path.exists() else None
     contenders = [
         Contender(
@@ -100,21 +101,5 @@ def run_comparison(
     found = compare(contenders, described, chosen, constraints, environment, run.detailed)
     for row in found.report["models"]:
         row["threshold_origin"] = threshold_origin(registry.config, row["model_id"])
-        row["latency_ms"]["contention"] = contention
+        row["latency_ms"]["contention"] = share
     return found
-
-
-def _clocks() -> tuple[float, float, float | None]:
-    """Return the time, the CPU seconds of this run and those of the whole machine."""
-    return time.monotonic(), sum(os.times()[:4]), busy_seconds()
-
-
-def _contention(
-    begin: tuple[float, float, float | None], end: tuple[float, float, float | None]
-) -> float | None:
-    """Return which share of the machine's cores others used; None where the system tells not."""
-    if begin[2] is None or end[2] is None:
-        return None
-    others = (end[2] - begin[2]) - (end[1] - begin[1])
-    share = others / max(end[0] - begin[0], 1e-9) / (os.cpu_count() or 1)
-    return min(1.0, max(0.0, share))

@@ -81,10 +81,10 @@ def select(
     if not isinstance(chosen, Selection) or not _names_models(chosen):
         raise PluginError(f"Selection strategy {strategy.name!r} returned no Selection.")
     origin = config.values[key].origin
-    name = chosen.model_id
-    step = "" if resolved(config, name) == name else f"; {with_alias(config, name)}"
+    name, model_id = chosen.model_id, resolved(config, chosen.model_id)
+    step = "" if model_id == name else f"; {with_alias(config, name)}"
     return chosen._replace(
-        model_id=resolved(config, chosen.model_id),
+        model_id=model_id,
         shadow_model_ids=tuple(resolved(config, name) for name in chosen.shadow_model_ids),
         reason=f"{chosen.reason} ({strategy.name}, set by {origin}){step}",
     )

@@ -23,12 +23,9 @@ from raxe_core.selection import (
     resolved,
     with_alias,
 )
-from raxe_core.settings import L2
+from raxe_core.settings import L2, MODEL_NAMES
 
 __all__ = ["Candidate", "Step", "candidates", "chain", "effective_selection"]
-
-# The settings that hold the name of a model.
-_NAMES = ("l2_model.model_id", "l2_model.fallback_model_id")
 
 
 class Step(NamedTuple):
@@ -79,7 +76,7 @@ def chain(config: Config) -> list[Step]:
     for file in reversed(config.files):
         said = config.said.get(file, {})
         told = [
-            f"{key} = {with_alias(config, value) if key in _NAMES else value}"
+            f"{key} = {with_alias(config, value) if key in MODEL_NAMES else value}"
             for key, (value, *_) in said.items()
             if key.startswith(L2)
         ]

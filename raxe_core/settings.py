@@ -9,6 +9,7 @@ from raxe_core.errors import ConfigError, did_you_mean
 
 __all__ = [
     "L2",
+    "MODEL_NAMES",
     "SETTINGS",
     "Setting",
     "check_section",
@@ -19,6 +20,8 @@ __all__ = [
 ]
 
 L2 = "l2_model."
+MODEL_NAMES = ("l2_model.model_id", "l2_model.fallback_model_id")
+"""The settings that hold the name of a model."""
 # As near as a slip of the keys: a strategy may be named selector, which is not selection.
 _SLIP = 0.85
 

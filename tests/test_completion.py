@@ -11,6 +11,8 @@ from tiny_model import write_bundle
 from conftest import RunRaxe
 
 SHELLS = ["bash", "zsh", "fish"]
+ALIASES = {"v9.9_alias"}
+MODELS = {"v9.0_tiny", *ALIASES}
 
 
 @pytest.mark.parametrize("shell", SHELLS)
@@ -21,36 +23,21 @@ def test_script_is_printed(raxe: RunRaxe, shell: str) -> None:
 
 
 @pytest.mark.parametrize("shell", SHELLS)
-@pytest.mark.parametrize("words", ["models info", "models validate", "scan --model"])
-def test_ids_and_aliases_are_offered(
+@pytest.mark.parametrize(
+    ("words", "names"),
+    [
+        *((words, MODELS) for words in ("models info", "models validate", "scan --model")),
+        *((words, ALIASES) for words in ("models rollback", "models alias")),
+    ],
+)
+def test_ids_and_aliases_are_offered_where_they_fit(
     home: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     shell: str,
     words: str,
+    names: set[str],
 ) -> None:
-    assert _offered(home, monkeypatch, capsys, shell, words) == {"v9.0_tiny", "v9.9_alias"}
-
-
-@pytest.mark.parametrize("shell", SHELLS)
-@pytest.mark.parametrize("words", ["models rollback", "models alias"])
-def test_aliases_alone_are_offered_for_a_name(
-    home: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-    shell: str,
-    words: str,
-) -> None:
-    assert _offered(home, monkeypatch, capsys, shell, words) == {"v9.9_alias"}
-
-
-def _offered(
-    home: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-    shell: str,
-    words: str,
-) -> set[str]:
     for model_id in ("v8.0_other", "v9.0_tiny"):
         write_bundle(home / "models", model_id)
     (home / "config.yaml").write_text("aliases: {v9.9_alias: v8.0_other}\n")
@@ -63,4 +50,4 @@ def _offered(
     with pytest.raises(SystemExit):
         main(prog_name="raxe", args=[])
     offered = set(re.split(r"[\n\t,]", capsys.readouterr().out))
-    return {word for word in offered if word.startswith("v9")}
+    assert {word for word in offered if word.startswith("v9")} == names

@@ -9,7 +9,7 @@ import zlib
 from pathlib import Path
 from typing import Any
 
-__all__ = ["busy_seconds", "fingerprint", "machine", "machine_key"]
+__all__ = ["fingerprint", "machine", "machine_key"]
 
 _LIBRARIES = ("onnxruntime", "tokenizers", "torch", "numpy")
 _FLAGS = ("avx2", "avx512f", "avx512_vnni", "avx_vnni", "amx_int8", "asimddp", "i8mm")
@@ -57,16 +57,6 @@ def fingerprint(threads: int = 1) -> dict[str, Any]:
         "threads": threads,
         "load_average": list(os.getloadavg()) if hasattr(os, "getloadavg") else None,
     }
-
-
-def busy_seconds() -> float | None:
-    """Return the CPU seconds that all processes of the machine have used since it started."""
-    try:
-        fields = Path("/proc/stat").read_text("ascii").splitlines()[0].split()[1:]
-    except (OSError, IndexError):
-        return None
-    user, nice, system, _, _, irq, softirq, steal, *_ = (*map(int, fields), *[0] * 8)
-    return (user + nice + system + irq + softirq + steal) / os.sysconf("SC_CLK_TCK")
 
 
 def _processor() -> tuple[str, list[str]]:

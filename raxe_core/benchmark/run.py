@@ -14,7 +14,8 @@ from typing import Any
 from raxe_core._version import __version__
 from raxe_core.benchmark import scenarios
 from raxe_core.benchmark.child import Child
-from raxe_core.benchmark.fingerprint import busy_seconds, fingerprint
+from raxe_core.benchmark.contention import Meter
+from raxe_core.benchmark.fingerprint import fingerprint
 from raxe_core.benchmark.histogram import Histogram
 from raxe_core.benchmark.measure import (
     BLOCK,
@@ -68,10 +69,15 @@ def run_benchmark(model_ids: Sequence[str], plan: Plan, progress: Progress) -> d
             rows.append(row)
             if child is not None:
                 children.append((child, row))
-        meter = _Meter([child for child, _ in children])
+        meter = Meter(lambda: _own_seconds([child for child, _ in children]))
         if children:
             _measure(children, plan, progress)
-        environment = {**fingerprint(plan.threads), **meter.read()}
+        others = meter.others()
+        environment = {
+            **fingerprint(plan.threads),
+            "contention": others,
+            "contended": None if others is None else others > CONTENDED_CORES,
+        }
     good = [row for _, row in children]
     pairs = [
         _pair(a, b, bool(environment["contended"])) for a, b in itertools.combinations(good, 2)
@@ -228,28 +234,9 @@ def _pair(first: dict[str, Any], second: dict[str, Any], contended: bool) -> dic
     return {"first": first["model_id"], "second": second["model_id"], **found}
 
 
-class _Meter:
-    """How many cores other processes used meanwhile."""
-
-    def __init__(self, children: Sequence[Child]) -> None:
-        self._pids = [child.pid for child in children]
-        self._begin = self._now()
-
-    def read(self) -> dict[str, Any]:
-        """Return the contention; None where the system does not tell."""
-        end = self._now()
-        if self._begin is None or end is None:
-            return {"contention": None, "contended": None}
-        elapsed, ours, busy = (b - a for a, b in zip(self._begin, end, strict=True))
-        others = max(0.0, busy - ours) / max(elapsed, 1e-9)
-        return {"contention": others, "contended": others > CONTENDED_CORES}
-
-    def _now(self) -> tuple[float, float, float] | None:
-        busy = busy_seconds()
-        if busy is None:
-            return None
-        own = sum(os.times()[:2]) + sum(map(_cpu_seconds, self._pids))
-        return time.monotonic(), own, busy
+def _own_seconds(children: Sequence[Child]) -> float:
+    """Return the CPU seconds of this process and of the children."""
+    return sum(os.times()[:2]) + sum(_cpu_seconds(child.pid) for child in children)
 
 
 def _cpu_seconds(pid: int) -> float:

@@ -19,10 +19,8 @@ from raxe_core.errors import ConfigError, RaxeError, UnknownNameError, did_you_m
 from raxe_core.plugins import PluginHost
 from raxe_core.registry import ModelRegistry
 from raxe_core.safe_text import safe_text
-from raxe_core.settings import L2, check_setting, find_setting
+from raxe_core.settings import L2, MODEL_NAMES, check_setting, find_setting
 from raxe_core.yaml_file import parse_value
-
-_MODELS = ("l2_model.model_id", "l2_model.fallback_model_id")
 
 config = LazyGroup(
     name="config",
@@ -117,7 +115,7 @@ def set_value(config_path: Path | None, key: str, value: str) -> None:
     change_setting(key, parsed, path)
     click.echo(f"✅ {safe_text(key)} = {safe_text(value) or 'unset'}")
     click.echo(f"Updated: {short_path(path)}")
-    if parsed is not None and (key.startswith("aliases.") or key in _MODELS):
+    if parsed is not None and (key.startswith("aliases.") or key in MODEL_NAMES):
         with suppress(RaxeError):  # the file has another fault, which the next command tells
             warn_of_unusable(ModelRegistry(load_config(config_path)), parsed)
 
@@ -169,12 +167,15 @@ def _warn_of_unknown(thresholds: Mapping[str, float], config: Config) -> None:
 def _warn_of_strategies(values: Mapping[str, Value], key: str = "") -> None:
     """Warn of sections of strategies that are not there now: of all, or of the one of ``key``."""
     sections = [name for name in values if find_setting(name) is None]
-    for section in sections:
-        if not key or f"{key}.".startswith(f"{section}."):
-            try:
-                PluginHost().strategy(section.removeprefix(L2))
-            except RaxeError as error:
-                warn(f"{values[section].where}: {section} is read by nobody now: {error}")
+    wanted = [name for name in sections if not key or f"{key}.".startswith(f"{name}.")]
+    if not wanted:
+        return
+    host = PluginHost()
+    for section in wanted:
+        try:
+            host.strategy(section.removeprefix(L2))
+        except RaxeError as error:
+            warn(f"{values[section].where}: {section} is read by nobody now: {error}")
 
 
 def _check_meaning(key: str, value: Any) -> None:

@@ -104,10 +104,16 @@ def share_difference(
     if not n:
         return None
     counted = {truth: 1 if of_alarms else truth for truth in labels}
-    gained = sum(cells[truth, 1 - counted[truth], counted[truth]] for truth in labels)
-    lost = sum(cells[truth, counted[truth], 1 - counted[truth]] for truth in labels)
+    gained, lost = _changes(cells, counted)
     found = _difference((gained - lost) / n, paired_difference(gained, lost, n))
     return {**found, "p": mcnemar_exact(gained, lost), "gained": gained, "lost": lost}
+
+
+def _changes(cells: Cells, counted: Mapping[int, int]) -> tuple[int, int]:
+    """Count the prompts that the second model alone, and the first alone, decided as counted."""
+    gained = sum(cells[truth, 1 - said, said] for truth, said in counted.items())
+    lost = sum(cells[truth, said, 1 - said] for truth, said in counted.items())
+    return gained, lost
 
 
 def _accuracy(cells: Cells) -> dict[str, Any]:
@@ -158,10 +164,7 @@ def _table_difference(
     estimate = difference(counts)
     resampled = count_distribution(counts, difference)
     ends = bca(estimate, resampled, count_acceleration(counts, difference))
-    gained, lost = (
-        sum(n for key, n in cells.items() if key[1] != key[2] and key[which] == key[0])
-        for which in (2, 1)
-    )
+    gained, lost = _changes(cells, {0: 0, 1: 1})
     # Nothing varies but, where there are few threats, the resamples that happen to be undefined.
     if ends.low == ends.high:
         deciding = sum(n for key, n in cells.items() if key not in idle)

@@ -104,8 +104,8 @@ def judge_shards(
             shard, future = waiting.popleft()
             for judgements, verdicts in zip(judged, future.result(), strict=True):
                 for prompt, verdict in zip(shard, verdicts, strict=True):
-                    timed = verdict[-1] is not None
-                    judgements.add(prompt, _result(judgements.model_id, verdict), timed)
+                    result = _result(judgements.model_id, verdict)
+                    judgements.add(prompt, result, timed=verdict[-1] is not None)
             on_shard(len(shard))
 
         for number, shard in enumerate(_shards(prompts)):

@@ -11,15 +11,13 @@ from raxe_core import ModelRegistry, load_config
 from raxe_core.cli.output import echo_json, warn
 
 from raxe_abtest.cli_common import experiment_options, find, section_of
-from raxe_abtest.config import STORE_KEYS, experiment_from
+from raxe_abtest.config import ARM_KEYS, STORE_KEYS, experiment_from
 from raxe_abtest.ending import end
 from raxe_abtest.errors import ExperimentError
 from raxe_abtest.evaluate import evaluate
 from raxe_abtest.settings_file import write_section
 from raxe_abtest.store import open_store
 from raxe_abtest.units import secret_bytes
-
-_ARMS = ("variants", "variant_a", "variant_b", "traffic_split")
 
 
 @click.command()
@@ -62,7 +60,7 @@ def start(
     arms = _arms(models, split, weights)
     section = _kept(before, {**arms, **given})
     if split is not None or weights or not _has_arms(section):
-        section = {name: value for name, value in section.items() if name not in _ARMS} | arms
+        section = {name: value for name, value in section.items() if name not in ARM_KEYS} | arms
     section = {"enabled": True, **section, **given}
     experiment = experiment_from(section)
     config = load_config(config_path)
@@ -183,7 +181,7 @@ def _has_arms(section: Mapping[str, Any]) -> bool:
 
 def _same_arms(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
     """Tell whether a section describes the same experiment."""
-    old, new = ({k: v for k, v in s.items() if k in (*_ARMS, "key")} for s in (before, after))
+    old, new = ({k: v for k, v in s.items() if k in (*ARM_KEYS, "key")} for s in (before, after))
     return [v.model_id for v in experiment_from(old).variants] == [
         v.model_id for v in experiment_from(new).variants
     ] and before.get("key", after.get("key")) == after.get("key", before.get("key"))

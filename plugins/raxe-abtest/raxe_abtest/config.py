@@ -32,6 +32,7 @@ HASHES = (
     "raxe1", "growthbook_v1", "growthbook_v2", "unleash", "flagd_v2", "launchdarkly", "eppo",
 )  # fmt: skip
 STORE_KEYS = ("store", "durability", "secret")
+ARM_KEYS = ("variants", "variant_a", "variant_b", "traffic_split")
 _KEY = re.compile(r"[A-Za-z0-9._~+@:-]{1,200}")
 
 
@@ -112,10 +113,7 @@ def experiment_from(settings: Mapping[str, Any]) -> Experiment:
         SettingsError: names the key, and what it may hold.
     """
     values = {key: value for key, value in settings.items() if value is not None}
-    known = {
-        *_CHECKS, *STORE_KEYS, "enabled", "variants", "variant_a", "variant_b", "traffic_split",
-        "namespace",
-    }  # fmt: skip
+    known = {*_CHECKS, *STORE_KEYS, *ARM_KEYS, "enabled", "namespace"}
     if "user_hash_key" in values:
         raise SettingsError(
             "l2_model.ab_test.user_hash_key: no such setting; scans go by user_id. "
